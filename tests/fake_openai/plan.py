@@ -74,7 +74,7 @@ class _Reader:
         return Plan(**self.values, tools=tuple(self.calls))
 
 
-_KINDS = {item.name: type(item.default) for item in fields(Plan) if item.name != "tools"}
+_KINDS: dict[str, type] = {item.name: type(item.default) for item in fields(Plan) if item.name != "tools"}
 _OPENING = re.compile(r"\[\[\s*([a-z_]+)")
 _FILLER = re.compile(r"<x\*(\d+)>")
 

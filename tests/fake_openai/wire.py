@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from itertools import count
 from typing import Any
@@ -147,7 +147,7 @@ class Stream:
         before, after = self._chunk({"content": "\0"}).split(b"\\u0000")
         return before, after
 
-    def _fault(self, place: int) -> Iterator[Frame]:
+    def _fault(self, place: int) -> Generator[tuple[float, bytes], None, bool]:
         """Yields what the fault sends; its result tells whether the stream is over."""
         if self.plan.fault == "bad_json":
             yield self._time(place), self._event(encode(self.head)[:-9])
