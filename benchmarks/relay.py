@@ -45,7 +45,7 @@ class Relay:
         socket = self.sockets[thread]
         async with self.session.post(self.url, json=body, headers={"Authorization": "Bearer bench"}) as response:
             async for data in events(response.content.iter_any()):
-                await socket.send_str('{"type":"delta","data":%s}' % data.decode())
+                await socket.send_str('{"type":"delta","data":' + data.decode() + "}")
         await socket.send_json({"type": "changed", "runs": [{"id": thread, "status": "succeeded"}]})
 
 

@@ -128,7 +128,7 @@ def times(values: list[float], *shares: float) -> str:
 
 
 HEAD = """| N | added ms per token p50 / p95 / p99 | relay | p95 ratio | first token +ms p50 / p95 | relay \
-| CPU s / 1k tokens: worker + web + Postgres + Redis | relay | fake, load | rows, KB, WAL KB per reply | PSS MB | frames | syncs | lost | errors |
+| CPU s / 1k tokens: worker + web + Postgres + Redis | relay | fake, load | rows, KB, WAL KB each | MB | frames | syncs | lost | errors |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
