@@ -35,11 +35,8 @@ class Stack:
 
     def people(self, number: int) -> list[dict[str, str]]:
         """That many signed-in people, as headers of requests."""
-        return json.loads(_module(self.env, "benchmarks.people", str(number)))
-
-    def script(self, module: str, *arguments: str) -> str:
-        """What a module of ours prints, run with the site's settings."""
-        return _module(self.env, module, *arguments)
+        headers: list[dict[str, str]] = json.loads(_module(self.env, "benchmarks.people", str(number)))
+        return headers
 
 
 @contextmanager
