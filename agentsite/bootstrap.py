@@ -38,8 +38,9 @@ def fingerprint() -> str:
 
 
 def venv_works() -> bool:
-    """Whether .venv is there and its Python still runs."""
-    return os.path.exists(PYTHON) and not subprocess.call([PYTHON, "-c", ""])
+    """Whether .venv is there, its Python still runs, and it got its pip."""
+    has_pip = "import importlib.util, sys; sys.exit(not importlib.util.find_spec('pip'))"
+    return os.path.exists(PYTHON) and not subprocess.call([PYTHON, "-c", has_pip])
 
 
 def run(*argv: str) -> None:

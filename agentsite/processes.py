@@ -21,6 +21,7 @@ PATIENCE = {False: 2.5, True: 1.4}
 LAST_WORDS = 0.3
 LONGEST_BACKOFF = 15
 STEADY = 10
+SLOW = 5
 
 
 class StartError(Exception):
@@ -152,7 +153,7 @@ class Supervisor:
     def wait(self, child: Child, ready: Callable[[], bool], slow: str) -> None:
         """Returns when `ready()`; says `slow` once when that takes long, and raises StartError when the child ends first."""
         running = next(running for running in self._running if running.child is child)
-        patient_until: float | None = time.monotonic() + 5
+        patient_until: float | None = time.monotonic() + SLOW
         while not ready():
             if running.process.poll() is not None:
                 raise StartError(f"{child.name} {outcome(running.process.returncode)}: {child.last_line()} (log: {child.log})")

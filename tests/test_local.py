@@ -15,7 +15,7 @@ import psycopg
 import pytest
 import redis
 
-from agentsite import bootstrap, embedded, local
+from agentsite import bootstrap, embedded, local, processes
 from agentsite.processes import Child, StartError, Supervisor
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -160,14 +160,25 @@ def test_a_child_that_dies_during_the_start_is_quoted(tmp_path):
         supervisor.wait(child, lambda: False, "slow")
 
 
-def test_children_that_refuse_to_stop_are_gone_within_five_seconds(tmp_path):
+def test_a_slow_start_is_waited_for_with_a_message(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(processes, "SLOW", 0.1)
+    child = stand_in(tmp_path, "sleep 0.5; echo ready; sleep 60")
+    with Supervisor() as supervisor:
+        supervisor.start(child)
+        supervisor.wait(child, lambda: child.last_line() == "ready", "it repairs its files")
+    assert capsys.readouterr().out == "agentsite: it repairs its files\n"
+
+
+def test_children_that_refuse_to_stop_are_gone_within_five_seconds(tmp_path, monkeypatch):
+    assert sum(processes.PATIENCE.values()) + 2 * processes.LAST_WORDS < 4.5
+    monkeypatch.setattr(processes, "PATIENCE", {False: 0.5, True: 0.2})
     with Supervisor() as supervisor:
         for name in ("deaf", "deafer"):
             supervisor.start(stand_in(tmp_path, "trap '' TERM QUIT; echo ready; sleep 60 & wait; sleep 60", name))
         logs = [tmp_path / "logs" / f"{name}.log" for name in ("deaf", "deafer")]
         supervisor.watch(until=lambda: all("ready" in log.read_text() for log in logs))
         children, started = psutil.Process().children(recursive=True), time.monotonic()
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 1.5
     assert gone(children, 1)
 
 

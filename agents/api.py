@@ -1,0 +1,66 @@
+"""Asking agents: send a prompt, stop and retry an answer. The commands of every page and program."""
+
+from typing import Any, Literal
+from uuid import UUID
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+
+from agents import services
+from agents.registry import all_agents
+from threads.access import run_for, thread_for
+from threads.models import Message, Run
+from threads.rows import Json, message_row, run_row
+
+router = Router()
+
+
+class Prompt(Schema):
+    """What somebody asks. `id` is a UUID made by the client: sending it twice changes nothing."""
+
+    text: str
+    id: UUID | None = None
+    agent: str = ""
+    meanwhile: Literal["queue", "interrupt", "reject"] = "queue"
+
+
+@router.get("/agents")
+def agents(request: HttpRequest) -> list[Json]:
+    """The agents one may ask."""
+    del request
+    return [
+        {"name": a.name, "title": a.title or a.name.capitalize(), "description": a.description, "examples": list(a.examples)} for a in all_agents()
+    ]
+
+
+@router.post("/threads/{uuid:thread_id}/messages", response={202: Any})
+def send(request: HttpRequest, thread_id: UUID, prompt: Prompt) -> tuple[int, Json]:
+    """Ask an agent in a thread. The answer comes over the thread's socket."""
+    thread = thread_for(request.user, thread_id, "write")
+    asked = services.send(request.user, thread, prompt.text, agent=prompt.agent, message_id=prompt.id, meanwhile=prompt.meanwhile)
+    return 202, _asked(*asked)
+
+
+@router.post("/threads/{uuid:thread_id}/stop")
+def stop_thread(request: HttpRequest, thread_id: UUID) -> Json:
+    """Stop the answer that is being written, if there is one. What was said is kept."""
+    run = services.stop_thread(thread_for(request.user, thread_id, "write"))
+    return {"run": run_row(run) if run else None}
+
+
+@router.post("/runs/{uuid:run_id}/stop")
+def stop_run(request: HttpRequest, run_id: UUID) -> Json:
+    """Stop this run; if it has ended already, nothing changes."""
+    run = run_for(request.user, run_id, "write")
+    services.stop(run)
+    return run_row(run)
+
+
+@router.post("/runs/{uuid:run_id}/retry", response={202: Any})
+def retry(request: HttpRequest, run_id: UUID) -> tuple[int, Json]:
+    """Answer the prompt of a failed or stopped run again."""
+    return 202, _asked(*services.retry(request.user, run_for(request.user, run_id, "write")))
+
+
+def _asked(message: Message, run: Run) -> Json:
+    return {"message": message_row(message), "run": run_row(run)}

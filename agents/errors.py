@@ -1,0 +1,48 @@
+"""The errors of answering, by what the caller does next. The base and the errors of rows are in `threads.errors`."""
+
+from typing import Any
+
+from threads.errors import AgentError, BadInput, Busy, Conflict, Forbidden, LeaseLost
+
+__all__ = [
+    "AgentError", "BadInput", "Busy", "Conflict", "ContextOverflow", "Drained", "Forbidden", "LeaseLost", "ProviderError", "RunStopped", "ToolError",
+]  # fmt: skip
+
+
+class ProviderError(AgentError):
+    """The model's server failed. `kind` is one of rate_limit, auth, not_found, bad_request, server, connection, broken_stream, stalled, garbage.
+
+    `retryable` says whether the same request may succeed later, `retry_after` in how many seconds, if the server said so.
+    """
+
+    def __init__(self, kind: str, message: str, *, retryable: bool, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self._kind, self.retryable, self.retry_after = kind, retryable, retry_after
+
+    def as_json(self) -> dict[str, Any]:
+        """As stored on rows."""
+        return super().as_json() | {"kind": self._kind}
+
+
+class ContextOverflow(AgentError):
+    """The conversation is longer than the model can read."""
+
+    kind = "context_overflow"
+
+
+class ToolError(AgentError):
+    """A tool could not do it. The message is told to the model, which may try otherwise."""
+
+    kind = "tool_error"
+
+
+class RunStopped(AgentError):
+    """The run ended while this worker was busy with it; there is nothing left to do."""
+
+    kind = "stopped"
+
+
+class Drained(AgentError):
+    """This worker is shutting down: the run goes back to the queue and continues elsewhere."""
+
+    kind = "drained"

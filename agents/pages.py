@@ -1,0 +1,59 @@
+"""The pages of the chat: a thread, and the start of a new one."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from agents.registry import all_agents
+from threads.models import Thread, User
+from threads.rows import thread_row
+from threads.sync import snapshot
+
+LISTED = 50
+
+
+def _listed(user: User) -> list[dict[str, Any]]:
+    return [thread_row(thread) for thread in Thread.objects.visible_to(user).listed()[:LISTED]]
+
+
+def _agents() -> list[dict[str, Any]]:
+    fields = ("name", "title", "description", "examples")
+    return [{field: getattr(agent, field) for field in fields} for agent in all_agents()]
+
+
+def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+    user: User = request.user  # type: ignore[assignment]  # behind login_required
+    common = {
+        "me": {"id": str(user.pk), "name": user.name},
+        "threads": _listed(user),
+        "agents": _agents(),
+        "limits": {"prompt": settings.MAX_PROMPT_CHARS},
+    }
+    response = render(request, template, common | context)
+    # The page carries what was said: neither a proxy nor the browser's disk should keep it.
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+@login_required
+def home(request: HttpRequest) -> HttpResponse:
+    """On to the newest thread, or to the start of the first one."""
+    newest = Thread.objects.visible_to(request.user).listed().first()  # type: ignore[arg-type]
+    return redirect("thread", newest.pk) if newest else redirect("new-thread")
+
+
+@login_required
+def new_thread(request: HttpRequest) -> HttpResponse:
+    """Choose an agent and ask; `?agent=` preselects one."""
+    return _page(request, "chat/new_thread.html", chosen=request.GET.get("agent", ""))
+
+
+@login_required
+def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
+    """One thread with its newest page of messages; the socket brings what is newer."""
+    found = get_object_or_404(Thread.objects.visible_to(request.user), pk=thread_id)  # type: ignore[arg-type]
+    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk))

@@ -1,0 +1,11 @@
+"""Model providers: each is one generator of plain events; nothing of an SDK leaks past its file."""
+
+from collections.abc import AsyncIterator
+
+from agents.providers import demo, openai
+from agents.providers.events import Event, Request
+
+
+def stream(request: Request) -> AsyncIterator[Event]:
+    """Ask the model. Raises ProviderError, before or between events."""
+    return demo.stream(request) if request.model == "demo" else openai.stream(request)

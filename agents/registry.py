@@ -1,0 +1,31 @@
+"""The agents this site offers, by name."""
+
+from functools import cache
+from importlib import import_module
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from agents.agent import Agent
+from threads.errors import BadInput
+
+
+@cache
+def _by_name() -> dict[str, Agent]:
+    offered: list[Agent] = import_module(settings.AGENTS_MODULE).AGENTS
+    by_name = {agent.name: agent for agent in offered}
+    if not offered or len(by_name) < len(offered):
+        raise ImproperlyConfigured(f"{settings.AGENTS_MODULE}.AGENTS must list at least one agent, each with a name of its own.")
+    return by_name
+
+
+def all_agents() -> list[Agent]:
+    """All of them, in the order they are listed."""
+    return list(_by_name().values())
+
+
+def get_agent(name: str) -> Agent:
+    """The agent of this name; BadInput names the field `agent`."""
+    if name not in _by_name():
+        raise BadInput("agent", f"There is no agent named {name[:100]!r}. There are: {', '.join(_by_name())}.")
+    return _by_name()[name]

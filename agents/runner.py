@@ -1,0 +1,116 @@
+"""The loop that turns a prompt into an answer: context → model → rows → tools → again, until nothing more is asked for.
+
+Everything it needs to go on is in rows, so a run may change workers between any two lines of `_answer`. It holds no database
+connection while it waits for a model or a tool.
+"""
+
+import logging
+import time
+from functools import partial
+from typing import Any
+
+from django.conf import settings
+from django.db import connection
+
+from agents import services
+from agents.agent import Agent
+from agents.context import messages_for
+from agents.errors import AgentError, Drained, LeaseLost, ProviderError
+from agents.persist import persist
+from agents.providers.events import Request
+from agents.reading import read_step
+from agents.registry import get_agent
+from agents.tool_runs import run_calls, verdict
+from agents.worker import Active
+from threads.models import Run
+from threads.parts import fold
+
+logger = logging.getLogger(__name__)
+TRIES = 3
+LONGEST_WAIT = 20.0
+BUG = {"kind": "internal", "message": "Something went wrong on our side.", "retryable": True, "retry_after": None}
+
+
+def answer(active: Active) -> None:
+    """Answer the claimed run's prompt to its end. Leaves the row truthful whatever happens."""
+    try:
+        _answer(active, get_agent(active.run.agent))
+    except LeaseLost:
+        logger.info("run %s was stopped or taken over", active.run.pk)
+    except Drained:
+        active.leave()
+        persist(partial(services.requeue, active.run))
+    except AgentError as error:
+        _end(active, Run.Status.FAILED, error.as_json())
+    except Exception:
+        _end(active, Run.Status.FAILED, BUG)
+        raise
+
+
+def _answer(active: Active, agent: Agent) -> None:
+    run = active.run
+    if run.pending_message is None:
+        run_calls(active, agent, recovering=True)
+        _open_step(active)
+    while True:
+        facts = _ask(active, agent)
+        parts, count = active.stream.said()
+        calls = fold(parts).calls
+        if not calls:
+            break
+        verdicts = {call.id: verdict(agent, call) for call in calls}
+        persist(partial(run.save_step, parts, count, facts, verdicts))
+        run_calls(active, agent, recovering=False)
+        if run.step + 1 >= agent.steps:
+            break
+        _open_step(active)
+    _end(active, Run.Status.SUCCEEDED, facts=facts)
+
+
+def _open_step(active: Active) -> None:
+    """The border between two steps, where a run may change workers."""
+    run = active.run
+    persist(run.open_step)
+    active.stream.restart(run.attempt, run.step, run.base)
+    if active.worker.draining or time.monotonic() - active.started > settings.TIME_SLICE_SECONDS:
+        raise Drained("Another worker goes on.")
+
+
+def _ask(active: Active, agent: Agent) -> dict[str, Any]:
+    """One model call, asked again if the model's server fails; returns the columns of its message."""
+    tools = [tool.schema for tool in agent.toolbox.values()]
+    request = Request(agent.model_name, messages_for(active.run, agent), tools, agent.settings, agent.demo)
+    connection.close()
+    tried = 0
+    while True:
+        tried += 1
+        try:
+            return dict(active.read(partial(read_step, request, active.stream)))
+        except ProviderError as error:
+            active.forgive()
+            wait = error.retry_after if error.retry_after is not None else 0.25 * 2**tried
+            if not error.retryable or tried == TRIES or wait > LONGEST_WAIT:
+                raise
+            logger.info("run %s: %s Asking again in %.1f s.", active.run.pk, error, wait)
+            _void(active)
+            active.wait(wait)
+
+
+def _void(active: Active) -> None:
+    """If the failed call has shown something, it belongs to an attempt that is over."""
+    run = active.run
+    if active.stream.said()[1]:
+        with active.moving():
+            active.stream.restart(run.attempt + 1, run.step, run.base)
+            persist(run.next_attempt)
+
+
+def _end(active: Active, status: str, error: dict[str, Any] | None = None, facts: dict[str, Any] | None = None) -> None:
+    """End the run with what it has said; if somebody else ended it meanwhile, theirs counts."""
+    parts, count = active.stream.said() if active.run.pending_message else ([], 0)
+    active.leave()
+    end = partial(services.end_run, active.run, status, error, attempt=active.run.attempt, parts=parts, count=count, facts=facts)
+    try:
+        persist(end)
+    except LeaseLost:
+        logger.info("run %s had ended already", active.run.pk)

@@ -1,0 +1,63 @@
+"""Celery tasks, and the life of a worker process. Each task is a shell: load by id, call one function."""
+
+import os
+import threading
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task, signals
+from django.db import connection
+
+from agents import runner, services
+from agents.worker import NAME, Worker
+from threads.models import Delta, Run, Tombstone
+
+LEAVE_SECONDS = 20.0
+
+
+@cache
+def process() -> Worker:
+    """The machinery of this process, made once."""
+    return Worker(services.sweep)
+
+
+@shared_task
+def answer(thread_id: str) -> None:
+    """Answer the thread's oldest queued prompt, if nobody is at it."""
+    worker = process()
+    if worker.draining:
+        return  # The run stays queued, and the sweepers of the others will hint at it.
+    run = Run.objects.claim(UUID(thread_id), NAME)
+    connection.close()
+    if run is not None:
+        with worker.active(run) as active:
+            runner.answer(active)
+
+
+@shared_task
+def sweep() -> None:
+    """Backup of the sweeper in each worker."""
+    services.sweep()
+
+
+@shared_task
+def prune() -> None:
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones."""
+    Delta.objects.history().delete()
+    Tombstone.objects.prune()
+
+
+@signals.worker_ready.connect
+def on_ready(**_: Any) -> None:
+    """Sweep from the start, not from the first task."""
+    process()
+
+
+@signals.worker_shutting_down.connect
+def on_shutdown(**_: Any) -> None:
+    """Hand every run over at once. A tool that does not come back cannot keep the process."""
+    process().drain()
+    deadline = threading.Timer(LEAVE_SECONDS, os._exit, [0])
+    deadline.daemon = True
+    deadline.start()

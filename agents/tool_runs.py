@@ -1,0 +1,109 @@
+"""Running the tool calls of one step: all at once, each in a daemon thread of its own, with a time limit.
+
+`running` is committed before a call starts and its outcome is written once. A stuck tool is left behind as `unknown`.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+
+from agents.agent import Agent
+from agents.errors import ToolError
+from agents.persist import persist
+from agents.tools import Tool, ToolContext, call_tool
+from agents.worker import Active
+from threads.models import ToolCall
+from threads.parts import Call
+
+
+@dataclass
+class ToolRun:
+    """One call while it runs."""
+
+    call: ToolCall
+    tool: Tool
+    context: ToolContext
+    tell: Callable[[], None]
+    done: bool = False
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def limit(self) -> float:
+        """Seconds it may take."""
+        return self.tool.timeout or settings.TOOL_SECONDS
+
+    @property
+    def rest(self) -> float:
+        """Seconds it has left."""
+        return self.started + self.limit - time.monotonic()
+
+    def start(self) -> None:
+        """Begin, in a thread that dies with the process."""
+        threading.Thread(target=self._work, name=f"tool-{self.tool.name}", daemon=True).start()
+
+    def _work(self) -> None:
+        """An unexpected error is the tool author's: it is logged by the thread's hook, the model learns only that the call failed."""
+        outcome: dict[str, Any] = {"status": ToolCall.Status.FAILED, "error": ToolError("The tool failed.").as_json()}
+        try:
+            outcome = call_tool(self.tool, self.call, self.context)
+        finally:
+            persist(lambda: ToolCall.settle(self.call.pk, self.call.thread_id, **outcome))
+            self.done = True
+            self.tell()
+
+    def leave(self) -> None:
+        """Its time is over: whether it had an effect, nobody knows."""
+        self.context.cancelled.set()
+        self.done = True
+        error = ToolError(f"The tool took longer than {self.limit:g} seconds. Whether it had an effect is not known.").as_json()
+        persist(lambda: ToolCall.settle(self.call.pk, self.call.thread_id, ToolCall.Status.UNKNOWN, error=error))
+
+
+def verdict(agent: Agent, call: Call) -> dict[str, Any]:
+    """Columns of a call the model asked for: running, or why not."""
+    if not call.error and call.tool not in agent.toolbox:
+        call.error = f"There is no tool named {call.tool!r}. There are: {', '.join(agent.toolbox) or 'none'}."
+    if call.error:
+        return {"status": ToolCall.Status.FAILED, "error": ToolError(call.error).as_json(), "ended_at": timezone.now()}
+    return {"status": ToolCall.Status.RUNNING, "started_at": timezone.now()}
+
+
+def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
+    """Run the calls of the run's present step and wait for their outcomes. Raises what interrupts the run.
+
+    `recovering`: a dead worker may have begun them; only idempotent tools are called again.
+    """
+    run = active.run
+    calls = list(run.tool_calls.filter(step=run.step, status=ToolCall.Status.RUNNING).order_by("index"))
+    if recovering:
+        calls = [call for call in calls if _may_run_again(agent, call)]
+    runs = [ToolRun(call, agent.toolbox[call.tool], ToolContext(call, agent, run.requested_by), active.settled.set) for call in calls]
+    for one in runs:
+        one.start()
+    try:
+        _wait(active, runs)
+    finally:
+        for one in runs:
+            one.context.cancelled.set()
+
+
+def _wait(active: Active, runs: list[ToolRun]) -> None:
+    while pending := [one for one in runs if not one.done]:
+        nearest = min(pending, key=lambda one: one.rest)
+        if nearest.rest <= 0:
+            nearest.leave()
+        else:
+            active.wait(nearest.rest, patient=True)
+
+
+def _may_run_again(agent: Agent, call: ToolCall) -> bool:
+    tool = agent.toolbox.get(call.tool)
+    if tool is not None and tool.idempotent:
+        return True
+    persist(lambda: ToolCall.settle(call.pk, call.thread_id, ToolCall.Status.UNKNOWN))
+    return False

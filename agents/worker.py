@@ -1,0 +1,215 @@
+"""What one worker process shares among its runs: the reading loop, the group commit, and the watch that keeps every run honest.
+
+The watch thread polls four times a second whether runs were stopped, renews leases, sweeps up after dead workers, and notices
+models that have gone silent.
+"""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Coroutine, Iterator
+from concurrent.futures import CancelledError, Future
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from agents.errors import AgentError, Drained, LeaseLost, ProviderError
+from agents.providers import openai
+from threads.models import Run
+from threads.writer import Stream, Writer
+
+logger = logging.getLogger(__name__)
+NAME = f"{socket.gethostname()}:{os.getpid()}"
+POLL_SECONDS = 0.25
+BEAT_SECONDS = 3.0
+STOLEN = LeaseLost("The run was stopped, ended or taken over.")
+
+LOST = """
+SELECT m.id, m.attempt FROM unnest(%s::uuid[], %s::int[]) AS m(id, attempt)
+LEFT JOIN threads_run r ON r.id = m.id AND r.attempt = m.attempt AND r.status = 'running' WHERE r.id IS NULL
+"""
+RENEW = """
+UPDATE threads_run SET lease_until = clock_timestamp() + interval '10 seconds' WHERE id IN (
+    SELECT r.id FROM threads_run r JOIN unnest(%s::uuid[], %s::int[]) AS m(id, attempt) ON r.id = m.id AND r.attempt = m.attempt
+    WHERE r.status = 'running' ORDER BY r.id FOR NO KEY UPDATE OF r)
+"""
+
+
+class Active:
+    """A run in this process, and the way to interrupt whatever it waits for."""
+
+    def __init__(self, worker: "Worker", run: Run) -> None:
+        self.worker, self.run = worker, run
+        self.stream: Stream = worker.writer.open(run, self._lost)
+        self.started = time.monotonic()
+        # The attempt that polls and heartbeats ask about; None while the run itself is moving to another or to its end.
+        self.fence: int | None = run.attempt
+        self.reason: AgentError | None = None
+        self.settled = threading.Event()
+        self._reading: Future[Any] | None = None
+        self._heard: float | None = None
+        self._lock = threading.Lock()
+
+    def read(self, reading: Callable[[Callable[[], None]], Coroutine[Any, Any, Any]]) -> Any:
+        """Run a coroutine on the reading loop and wait; raises the reason if it was interrupted."""
+        with self._lock:
+            self._raise_reason()
+            self._heard = time.monotonic()
+            future = self._reading = asyncio.run_coroutine_threadsafe(reading(self._hear), self.worker.loop)
+        try:
+            return future.result()
+        except CancelledError:
+            self._raise_reason()
+            raise
+        finally:
+            self._heard = None
+
+    def wait(self, seconds: float, *, patient: bool = False) -> None:
+        """Wait until something happens (`settled`) or the time is over; raises the reason if interrupted.
+
+        `patient`: a worker that shuts down still waits, for what it waits for cannot be moved.
+        """
+        self.settled.wait(seconds)
+        self.settled.clear()
+        if not (patient and isinstance(self.reason, Drained)):
+            self._raise_reason()
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """The run moves to a new attempt: meanwhile nobody asks whether it still holds the old one."""
+        self.fence = None
+        yield
+        self.fence = self.run.attempt
+
+    def leave(self) -> None:
+        """The run's last write is next: nothing more is streamed, and losing the fence is no news."""
+        self.fence = None
+        self.worker.writer.close(self.stream)
+
+    def interrupt(self, reason: AgentError) -> None:
+        """Make the run's thread raise this at once. A lost lease outranks what was said before."""
+        with self._lock:
+            if self.reason is None or isinstance(reason, LeaseLost):
+                self.reason = reason
+            if self._reading:
+                self._reading.cancel()
+        self.settled.set()
+
+    def check_stall(self) -> None:
+        """Interrupt the reading of a model that has been silent for too long."""
+        if self._heard is not None and time.monotonic() - self._heard > settings.STALL_SECONDS:
+            self.interrupt(ProviderError("stalled", "The model's server fell silent.", retryable=True))
+
+    def forgive(self) -> None:
+        """The interruption was dealt with, unless the run is lost or the worker is leaving."""
+        with self._lock:
+            if isinstance(self.reason, ProviderError):
+                self.reason = None
+
+    def _hear(self) -> None:
+        self._heard = time.monotonic()
+
+    def _lost(self, error: Exception | None) -> None:
+        self.interrupt(STOLEN if error is None else ProviderError("garbage", "The model sent text that cannot be stored.", retryable=False))
+
+    def _raise_reason(self) -> None:
+        if self.reason:
+            raise self.reason
+
+
+class Worker:
+    """The machinery of one process. Made once, by the first run or by the start of the Celery worker."""
+
+    def __init__(self, sweep: Callable[[], None]) -> None:
+        self.sweep = sweep
+        self.loop = asyncio.new_event_loop()
+        self.writer = Writer()
+        self.draining = False
+        self.closed = threading.Event()
+        self._active: dict[UUID, Active] = {}
+        self._lock = threading.Lock()
+        self._threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in (self._read_loop, self._watch)]
+        for thread in self._threads:
+            thread.start()
+
+    @contextmanager
+    def active(self, run: Run) -> Iterator[Active]:
+        """Register a claimed run for its heartbeat and for interruptions."""
+        active = Active(self, run)
+        with self._lock:
+            self._active[run.pk] = active
+        if self.draining:
+            active.interrupt(Drained("The worker is shutting down."))
+        try:
+            yield active
+        finally:
+            self.writer.close(active.stream)
+            with self._lock:
+                self._active.pop(run.pk, None)
+
+    def drain(self) -> None:
+        """Hand every run back at once; new ones are handed back as they come."""
+        self.draining = True
+        for active in self.runs():
+            active.interrupt(Drained("The worker is shutting down."))
+
+    def runs(self) -> list[Active]:
+        """The runs of this moment."""
+        with self._lock:
+            return list(self._active.values())
+
+    def stop(self) -> None:
+        """End the machinery; runs still in it find themselves without a lease."""
+        self.closed.set()
+        asyncio.run_coroutine_threadsafe(openai.close(), self.loop).result(5)
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.writer.stop()
+        for thread in self._threads:
+            thread.join()
+
+    def _read_loop(self) -> None:
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_forever()
+
+    def _watch(self) -> None:
+        beat = 0.0
+        while not self.closed.wait(POLL_SECONDS):
+            try:
+                self._poll()
+                if time.monotonic() - beat >= BEAT_SECONDS:
+                    beat = time.monotonic()
+                    self._renew()
+                    self.sweep()
+            except DatabaseError as error:
+                logger.warning("watch: the database is away (%s)", type(error).__name__)
+                connection.close()
+            if not self.writer.alive:
+                logger.critical("the delta writer has died; leaving, so that other workers take over")
+                os._exit(1)
+        connection.close()
+
+    def _poll(self) -> None:
+        for active in self.runs():
+            active.check_stall()
+        held = {(active.run.pk, active.fence): active for active in self.runs() if active.fence}
+        for key in self._execute(LOST, held):
+            # Asked again: the run may have moved on by itself while the statement ran.
+            if held[key].fence == key[1]:
+                held[key].interrupt(STOLEN)
+
+    def _renew(self) -> None:
+        self._execute(RENEW, {(active.run.pk, active.fence) for active in self.runs() if active.fence})
+
+    def _execute(self, sql: str, held: Collection[tuple[UUID, int | None]]) -> list[Any]:
+        """One statement about these runs, as (ids, attempts)."""
+        if not held:
+            return []
+        with connection.cursor() as cursor:
+            cursor.execute(sql, [[pk for pk, _ in held], [attempt for _, attempt in held]])
+            return cursor.fetchall() if cursor.description else []

@@ -1,0 +1,67 @@
+"""The JSON API: one error shape, the session for browsers (with CSRF), the same routes for pages and programs."""
+
+import logging
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from ninja import NinjaAPI, Swagger
+from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.security import SessionAuth
+
+from agents.api import router as agents_router
+from threads.api import router as threads_router
+from threads.errors import AgentError, BadInput, Conflict, Forbidden
+
+logger = logging.getLogger(__name__)
+api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api")
+api.add_router("", threads_router)
+api.add_router("", agents_router)
+KINDS = {400: "bad_input", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "bad_input", 413: "too_large", 415: "bad_input", 429: "limit"}
+STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409}
+
+
+def _error(request: HttpRequest, status: int, kind: str, message: str, **more: Any) -> HttpResponse:
+    return api.create_response(request, {"error": {"kind": kind, "message": message, **more}}, status=status)
+
+
+@api.exception_handler(AgentError)
+def on_agent_error(request: HttpRequest, error: AgentError) -> HttpResponse:
+    """Expected: the caller is told what to do next."""
+    status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
+    more = {"field": error.field} if isinstance(error, BadInput) else {}
+    return _error(request, status, error.kind, str(error), **more)
+
+
+@api.exception_handler(ValidationError)
+def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
+    """The request does not fit the route's form; the first problem is named."""
+    first = error.errors[0]
+    field = ".".join(str(place) for place in first["loc"] if place not in ("body", "query", "path", "prompt", "new", "patch"))
+    return _error(request, 400, "bad_input", str(first["msg"])[:300], field=field or "body")
+
+
+@api.exception_handler(HttpError)
+def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
+    """Malformed JSON, a missing CSRF token and their like."""
+    return _error(request, error.status_code, KINDS.get(error.status_code, "internal"), str(error))
+
+
+@api.exception_handler(AuthenticationError)
+def on_anonymous(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
+    """Nobody is signed in."""
+    del error
+    return _error(request, 401, "unauthenticated", "Sign in first.")
+
+
+@api.exception_handler(Http404)
+def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
+    """Not there, or not yours: nobody can tell which."""
+    del error
+    return _error(request, 404, "not_found", "There is no such thing here.")
+
+
+@api.exception_handler(Exception)
+def on_bug(request: HttpRequest, error: Exception) -> HttpResponse:
+    """Our fault: logged in full, told in one sentence."""
+    logger.error("%s %s failed", request.method, request.path, exc_info=error)
+    return _error(request, 500, "internal", "Something went wrong on our side.")

@@ -1,0 +1,25 @@
+"""HTTP and sockets of the web process."""
+
+import os
+
+# Before the settings are read: this process gets a connection pool and a limit on how long a statement may run.
+os.environ.setdefault("AGENTSITE_PROCESS", "web")
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
+
+from channels.routing import ProtocolTypeRouter, URLRouter
+from django.core.asgi import get_asgi_application
+
+django_application = get_asgi_application()
+
+from django.urls import path, re_path
+
+from agentsite.feed import MeSocket, NoSuchSocket
+from threads.consumers import ThreadSocket
+
+sockets = [
+    path("ws/threads/<uuid:thread_id>/", ThreadSocket.as_asgi()),
+    path("ws/me/", MeSocket.as_asgi()),
+    re_path("", NoSuchSocket.as_asgi()),
+]
+
+application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(sockets)})

@@ -1,0 +1,24 @@
+"""The Celery application, and every periodic job of the site on one page.
+
+The broker only carries hints: a task says "look at this thread", and a lost one is repeated by the sweeper from the rows.
+So there is no result backend, no late ack and no remote control.
+"""
+
+import os
+import sys
+
+from celery import Celery
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
+if "worker" in sys.argv:
+    # Before the settings are read: a worker's threads share a pool of connections.
+    os.environ.setdefault("AGENTSITE_PROCESS", "worker")
+
+app = Celery("agentsite")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+app.conf.beat_schedule = {
+    "sweep": {"task": "agents.tasks.sweep", "schedule": 10.0},
+    "prune": {"task": "agents.tasks.prune", "schedule": 60.0},
+}

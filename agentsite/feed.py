@@ -1,0 +1,54 @@
+"""`/ws/me/`: a person's own feed: what changes in their list of threads."""
+
+from typing import Any
+
+import msgspec
+from django.db.models import Count, Max
+
+from threads.broadcast import user_group
+from threads.consumers import NOT_YOURS, PushSocket
+from threads.models import Thread, User
+from threads.rows import thread_row
+from threads.watch import Seen, read
+
+NEWEST = 50
+
+
+class MeSocket(PushSocket):
+    """The list as it is on connect, then each change. It repairs itself with each ping: a list that moved unseen is sent again."""
+
+    digest: dict[str, Any] | None = None
+
+    async def join(self, user: User) -> None:
+        """Join, then send the list."""
+        self.group = user_group(user.pk)
+        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.sync(None, {})
+
+    async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
+        """The newest threads; this feed has no versions."""
+        del version, cursors
+        async with self.lock:
+            self.digest, threads = await read(lambda: (self._digest(), [thread_row(t) for t in self._threads().listed()[:NEWEST]]))
+            await self.push(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
+
+    async def observe(self, seen: Seen, *, ping: bool) -> None:
+        """With each ping, see whether the list moved since it was last sent."""
+        await super().observe(seen, ping=ping)
+        if ping and seen.signed_in and await read(self._digest) != self.digest:
+            await self.sync(None, {})
+
+    def _threads(self) -> Any:
+        return Thread.objects.filter(members__user=self.user_id)
+
+    def _digest(self) -> dict[str, Any]:
+        return self._threads().aggregate(count=Count("id"), newest=Max("last_activity"))
+
+
+class NoSuchSocket(PushSocket):
+    """Any other address."""
+
+    async def connect(self) -> None:
+        """Say so with a code that a browser can read."""
+        await self.accept()
+        await self.close(NOT_YOURS)

@@ -1,0 +1,27 @@
+"""Makes the demo cast of a development machine and prints how to sign in."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from threads.models import User
+
+CAST = {"alice": "asks", "bob": "can be invited", "olga": "the operator", "admin": "sees the admin at /admin/"}
+PASSWORD = "agentsite-demo"
+
+
+class Command(BaseCommand):
+    """Safe to run again: people who are there already stay as they are."""
+
+    help = "Create alice, bob, olga and admin (DEBUG only) and print the sign-in."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Make who is missing."""
+        if not settings.DEBUG:
+            raise CommandError("The demo cast has a known password: it is only made with DEBUG=1.")
+        for username, role in CAST.items():
+            staff = {"is_staff": username in ("olga", "admin"), "is_superuser": username == "admin"}
+            if not User.objects.filter(username=username).exists():
+                User.objects.create_user(username, password=PASSWORD, **staff)
+            self.stdout.write(f"  {username:<6} {PASSWORD}  ({role})")

@@ -1,0 +1,19 @@
+"""Every HTTP address of the site; the sockets are in `agentsite/asgi.py`."""
+
+from django.contrib import admin
+from django.urls import path
+
+from agents import pages
+from agentsite.api import api
+from threads.pages import SignIn, SignOut, SignUp
+
+urlpatterns = [
+    path("", pages.home, name="home"),
+    path("threads/new/", pages.new_thread, name="new-thread"),
+    path("threads/<uuid:thread_id>/", pages.thread, name="thread"),
+    path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
+    path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
+    path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
+    path("api/", api.urls),
+    path("admin/", admin.site.urls),
+]

@@ -1,0 +1,1 @@
+"""What it costs. It never reads what was said."""

@@ -1,0 +1,27 @@
+/** Tells screen readers when an answer starts, ends or fails; never its tokens. */
+import { isActive } from "#thread_store";
+
+const ENDINGS = { succeeded: "has answered.", stopped: "was stopped.", failed: "could not answer." };
+
+export class Announcer {
+  constructor(store, node, agentTitle) {
+    Object.assign(this, { store, node, agentTitle });
+    this.known = new Map([...store.runs.values()].map((run) => [run.id, run.status]));
+    store.subscribe(({ run }) => run === null && this.compare());
+  }
+
+  compare() {
+    for (const run of this.store.runs.values()) {
+      const before = this.known.get(run.id);
+      if (before === run.status) continue;
+      this.known.set(run.id, run.status);
+      const wasActive = before && isActive({ status: before });
+      if (run.status === "running" && before !== "waiting") this.say(`${this.agentTitle(run.agent)} is answering.`);
+      else if (wasActive && ENDINGS[run.status]) this.say(`${this.agentTitle(run.agent)} ${ENDINGS[run.status]} ${run.error?.message ?? ""}`);
+    }
+  }
+
+  say(text) {
+    this.node.textContent = text;
+  }
+}

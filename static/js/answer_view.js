@@ -1,0 +1,98 @@
+/** One answer: the texts, thoughts and tool calls of all its rows, and how it ended. */
+import { copyButton } from "#code_block";
+import { element, arrange, setText } from "#element";
+import { ErrorBlock } from "#error_block";
+import { MarkdownStream } from "#markdown_stream";
+import { Reasoning } from "#reasoning";
+import { isActive } from "#thread_store";
+import { answerBlocks } from "#timeline";
+import { clockTime, fullTime } from "#times";
+import { ToolCard } from "#tool_card";
+
+const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard };
+
+export class AnswerView {
+  constructor({ store, agentTitle, retry }) {
+    Object.assign(this, { store, agentTitle });
+    this.blocks = new Map();
+    this.author = element("span", { class: "author" });
+    this.time = element("time", {});
+    this.body = element("div", { class: "answer-body" });
+    this.waiting = element("p", { class: "waiting" });
+    this.note = element("p", { class: "note" });
+    this.error = new ErrorBlock(retry);
+    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()));
+    this.node = element("article", { class: "message answer" },
+      element("header", {}, this.author, this.time), this.body, this.waiting, this.error.node, this.note, this.actions);
+  }
+
+  update(item) {
+    this.item = item;
+    const run = this.store.runs.get(item.run);
+    const blocks = answerBlocks(this.store, item);
+    this.drawBlocks(blocks);
+    this.drawHead(run, item.rows);
+    this.drawState(run, item.rows, blocks);
+  }
+
+  drawBlocks(blocks) {
+    const kept = new Map();
+    for (const block of blocks) {
+      const view = this.blocks.get(block.key) ?? new KINDS[block.kind]();
+      if (block.kind === "text") view.update(block.pieces, block.open);
+      else view.update(block);
+      kept.set(block.key, view);
+    }
+    this.blocks = kept;
+    const nodes = [...kept.values()].map((view) => view.node);
+    arrange(this.body, nodes);
+    const typing = blocks.at(-1)?.kind === "text" && blocks.at(-1).open;
+    for (const node of nodes) node.classList.toggle("caret", typing && node === nodes.at(-1));
+  }
+
+  drawHead(run, rows) {
+    setText(this.author, this.agentTitle(rows.find((row) => row.agent_name)?.agent_name || run?.agent || ""));
+    const since = rows[0]?.created_at ?? run?.created_at;
+    if (!since) return;
+    this.time.dateTime = since;
+    this.time.title = fullTime(since);
+    setText(this.time, clockTime(since));
+  }
+
+  drawState(run, rows, blocks) {
+    const active = Boolean(run && isActive(run));
+    this.node.classList.toggle("is-active", active);
+    this.node.setAttribute("aria-busy", String(active));
+    setText(this.waiting, active ? waitingFor(run, blocks) : "");
+    this.waiting.hidden = !this.waiting.textContent;
+    const error = active ? null : run?.error ?? rows.findLast((row) => row.error)?.error ?? null;
+    this.error.update(run?.status === "stopped" ? null : error, run, this.isLatest(run));
+    const stopped = run?.status === "stopped" || rows.some((row) => row.finish_reason === "stopped");
+    setText(this.note, stopped ? "Stopped" : rows.some((row) => row.finish_reason === "length") ? "Cut off at the length limit" : "");
+    this.note.hidden = !this.note.textContent;
+    this.actions.hidden = active || !blocks.some((block) => block.kind === "text");
+  }
+
+  /** Only the last answer to a prompt may be tried again. */
+  isLatest(run) {
+    if (!run) return false;
+    const others = [...this.store.runs.values()].filter((other) => other.prompt === run.prompt);
+    return !others.some((other) => other.created_at > run.created_at);
+  }
+
+  tick() {
+    for (const view of this.blocks.values()) view.tick?.();
+  }
+
+  text() {
+    const texts = answerBlocks(this.store, this.item).filter((block) => block.kind === "text");
+    return texts.map((block) => block.pieces.join("")).join("\n\n");
+  }
+}
+
+function waitingFor(run, blocks) {
+  const last = blocks.at(-1);
+  if (run.status === "queued") return run.attempt > 0 ? "Will be continued in a moment…" : "Waiting for its turn…";
+  if (last?.open || (last?.kind === "tool" && !last.call?.ended_at)) return "";
+  return run.status === "waiting" ? "Waiting for a decision" : "Thinking…";
+}

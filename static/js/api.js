@@ -1,0 +1,37 @@
+/** The JSON API. Every failure is an ApiError, also a lost connection (kind "network"). */
+
+export class ApiError extends Error {
+  constructor({ kind, message, field = null, retry_after: retryAfter = null }) {
+    super(message);
+    Object.assign(this, { kind, field, retryAfter });
+  }
+}
+
+/** Sends one request; gives the parsed answer, or null when there is none. Throws ApiError. */
+export async function request(method, path, body) {
+  const response = await reach(path, {
+    method,
+    headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), "X-CSRFToken": csrfToken() },
+    body: body && JSON.stringify(body),
+  });
+  const answer = response.status === 204 ? null : await response.json().catch(() => null);
+  if (response.ok) return answer;
+  if (response.status === 401) signIn();
+  throw new ApiError(answer?.error ?? { kind: "internal", message: `The server answered ${response.status}. Try again in a moment.` });
+}
+
+/** To the sign-in page, and back here afterwards. */
+export function signIn() {
+  location.assign(`${document.body.dataset.signIn}?next=${encodeURIComponent(location.pathname)}`);
+}
+
+async function reach(path, options) {
+  try {
+    return await fetch(path, { credentials: "same-origin", ...options });
+  } catch {
+    throw new ApiError({ kind: "network", message: "No connection to the server." });
+  }
+}
+
+// The sign-out form carries the token on every page; the cookie may be hidden from scripts.
+const csrfToken = () => document.querySelector("[name=csrfmiddlewaretoken]").value;

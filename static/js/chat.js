@@ -1,0 +1,91 @@
+/** The page of one thread: makes its parts and ties them to the store. */
+import { ActivityPanel } from "#activity_panel";
+import { Announcer } from "#announcer";
+import { request, signIn } from "#api";
+import { Badge } from "#badge";
+import { Composer } from "#composer";
+import { element, embedded } from "#element";
+import { MessageList } from "#message_list";
+import { Older } from "#older";
+import { Scroll } from "#scroll";
+import { Share } from "#share";
+import { startShell } from "#shell";
+import { ThreadSocket } from "#thread_socket";
+import { ThreadStore } from "#thread_store";
+import { Title } from "#title";
+
+const at = (id) => document.getElementById(id);
+const me = embedded("me");
+const agents = embedded("agents-data");
+const store = new ThreadStore();
+store.apply(embedded("snapshot"));
+const threadId = store.thread.id;
+const path = `/api/threads/${threadId}`;
+
+const agentTitle = (name) => agents.find((agent) => agent.name === name)?.title ?? name;
+const myRole = () => store.thread.members.find((member) => member.id === me.id)?.role;
+const retry = async (run) => store.adopt(rowsOf(await request("POST", `/api/runs/${run.id}/retry`)));
+const stopRun = (run) => request("POST", `/api/runs/${run.id}/stop`);
+const rowsOf = ({ message, run }) => ({ messages: [message], runs: [run] });
+
+async function send({ id, text }) {
+  store.post({ id, text });
+  scroll.toEnd();
+  try {
+    store.adopt(rowsOf(await request("POST", `${path}/messages`, { id, text, agent: at("agent").value })));
+  } catch (error) {
+    // The row may have come by the socket although its answer got lost.
+    if (!store.messages.has(id)) throw error;
+  } finally {
+    store.unpost(id);
+  }
+}
+
+async function stop() {
+  at("stop").disabled = true;
+  try {
+    await request("POST", `${path}/stop`);
+  } catch (error) {
+    composer.complain(error.message);
+  } finally {
+    at("stop").disabled = false;
+  }
+}
+
+function drawDock() {
+  const mayWrite = myRole() !== "viewer";
+  at("stop").hidden = store.activeRuns.length === 0 || !mayWrite;
+  at("composer").hidden = !mayWrite;
+  at("read-only").hidden = mayWrite;
+  at("read-only").textContent = `You can read this thread. ${store.thread.owner?.name ?? "Its owner"} can let you write.`;
+}
+
+function fillAgents() {
+  at("agent").append(...agents.map((agent) => element("option", { value: agent.name, selected: agent.name === store.thread.agent }, agent.title)));
+}
+
+function unavailable(code) {
+  if (code === 4401) return signIn();
+  at("composer").hidden = true;
+  at("read-only").hidden = false;
+  at("read-only").textContent = "This thread is no longer available to you.";
+}
+
+fillAgents();
+const badge = new Badge(at("badge"));
+const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
+const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry });
+const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
+new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
+new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });
+new Announcer(store, at("announcer"), agentTitle);
+new Title(store, { node: at("title"), path, mayRename: () => myRole() === "owner" });
+new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
+at("stop").addEventListener("click", stop);
+// Whoever opens a card wants to read it, not to be carried to the end.
+at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
+store.subscribe(({ run }) => run === null && drawDock());
+drawDock();
+startShell({ currentId: threadId });
+new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
+if (matchMedia("(hover: hover)").matches) at("text").focus();

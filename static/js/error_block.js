@@ -1,0 +1,41 @@
+/** What went wrong, where the answer would have been; whether to try again, and the button for it. */
+import { element, setText } from "#element";
+
+export class ErrorBlock {
+  /** `retry(run)` asks for the same prompt to be answered again. */
+  constructor(retry) {
+    this.reason = element("p", { class: "error-reason" });
+    this.advice = element("p", { class: "error-advice" });
+    this.button = element("button", { type: "button", onclick: () => this.again() }, "Retry");
+    this.retry = retry;
+    this.node = element("div", { class: "error-block", hidden: true },
+      element("div", {}, this.reason, this.advice), this.button);
+  }
+
+  update(error, run, mayRetry) {
+    this.run = run;
+    this.node.hidden = !error;
+    if (!error) return;
+    setText(this.reason, error.message || "The answer failed.");
+    setText(this.advice, mayRetry ? advice(error) : "");
+    this.advice.hidden = !this.advice.textContent;
+    this.button.hidden = !mayRetry;
+  }
+
+  async again() {
+    this.button.disabled = true;
+    try {
+      await this.retry(this.run);
+    } catch (error) {
+      setText(this.advice, error.message);
+      this.advice.hidden = false;
+    } finally {
+      this.button.disabled = false;
+    }
+  }
+}
+
+function advice({ retryable, retry_after: seconds }) {
+  if (seconds) return `Worth trying again in ${Math.ceil(seconds)} s.`;
+  return retryable ? "This may pass: try again." : "Trying again will help only if something has changed.";
+}

@@ -1,0 +1,47 @@
+/** The start of a thread: choose who answers, ask, and go on to the thread's page. */
+import { request } from "#api";
+import { Badge } from "#badge";
+import { Composer } from "#composer";
+import { element, embedded } from "#element";
+import { startShell } from "#shell";
+import { uuid7 } from "#uuid";
+
+const at = (id) => document.getElementById(id);
+const agents = embedded("agents-data");
+const preferred = embedded("chosen");
+const threadId = uuid7(); // one for this page: trying again makes no second thread
+
+let chosen = agents.find((agent) => agent.name === preferred) ?? agents[0];
+
+function choice(agent) {
+  const radio = element("input", { type: "radio", name: "choice", value: agent.name, checked: agent === chosen });
+  radio.addEventListener("change", () => {
+    chosen = agent;
+    drawExamples();
+  });
+  return element("label", { class: "choice" }, radio,
+    element("span", { class: "choice-title" }, agent.title), element("span", { class: "choice-text" }, agent.description));
+}
+
+function drawExamples() {
+  at("examples").replaceChildren(...chosen.examples.slice(0, 3).map((text) => {
+    const take = () => {
+      composer.put(text);
+      at("text").focus();
+    };
+    return element("button", { type: "button", class: "example", onclick: take }, text);
+  }));
+}
+
+async function send({ id, text }) {
+  await request("POST", "/api/threads", { id: threadId, agent: chosen.name });
+  await request("POST", `/api/threads/${threadId}/messages`, { id, text, agent: chosen.name });
+  location.assign(`/threads/${threadId}/`);
+}
+
+const badge = new Badge(at("badge"));
+const composer = new Composer(at("composer"), { send, draftKey: "draft:new", limit: embedded("limits-data").prompt });
+at("choices").append(...agents.map(choice));
+drawExamples();
+startShell({ onState: (state) => badge.set(state) });
+if (matchMedia("(hover: hover)").matches) at("text").focus();

@@ -1,0 +1,42 @@
+/** What every page of the chat has: the live list of threads, and the panes that slide in on small screens. */
+import { signIn } from "#api";
+import { embedded } from "#element";
+import { LiveSocket } from "#socket";
+import { ThreadList } from "#thread_list";
+
+/** Starts list and panes; `onState` is told how the feed's connection is. */
+export function startShell({ currentId = null, onState = () => {} } = {}) {
+  const list = new ThreadList(document.getElementById("thread-list"), embedded("threads-data"), currentId);
+  new LiveSocket({ address: () => "/ws/me/", onFrame: (frame) => list.apply(frame), onState, onGone: (code) => code === 4401 && signIn() });
+  for (const button of document.querySelectorAll("[data-toggle]")) {
+    button.addEventListener("click", () => toggle(button.dataset.toggle));
+  }
+  for (const closer of document.querySelectorAll("[data-close]")) {
+    closer.addEventListener("click", () => closer.dataset.close.split(" ").forEach((id) => toggle(id, false)));
+  }
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") ["threads", "activity"].forEach((id) => toggle(id, false, { overlaysOnly: true }));
+    if (event.key === "k" && (event.metaKey || event.ctrlKey)) {
+      event.preventDefault();
+      document.querySelector("a.new-thread").click();
+    }
+  });
+  if (matchMedia("(min-width: 1100px)").matches && localStorage.getItem("activity") !== "closed") toggle("activity", true);
+}
+
+/** Opens or closes a pane; without `open` the other of what it is. */
+function toggle(id, open, { overlaysOnly = false } = {}) {
+  const pane = document.getElementById(id);
+  if (!pane) return;
+  const beside = id === "activity" && matchMedia("(min-width: 1100px)").matches;
+  if (overlaysOnly && beside) return;
+  const opened = open ?? !pane.classList.contains("is-open");
+  const held = pane.contains(document.activeElement);
+  pane.classList.toggle("is-open", opened);
+  document.body.classList.toggle(`shows-${id}`, opened);
+  const button = document.querySelector(`[data-toggle="${id}"]`);
+  button?.setAttribute("aria-expanded", String(opened));
+  if (beside) localStorage.setItem("activity", opened ? "open" : "closed");
+  else if (opened) pane.querySelector("a, button")?.focus();
+  if (!opened && held) button?.focus();
+}

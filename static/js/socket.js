@@ -1,0 +1,95 @@
+/** A WebSocket that keeps coming back: back-off, pings, and a watch for silence. */
+
+const FIRST_DELAY = 250;
+const MAX_DELAY = 5000;
+const CROWDED_DELAY = 30000;
+const PING_EVERY = 8000;
+const SILENCE = 12000; // the server pings every 5 s
+const OFFLINE_SILENCE = 6000;
+
+export class LiveSocket {
+  /**
+   * `address()` gives the path and query to connect to, `onFrame(frame)` takes frames, `onState(state)` is told
+   * "live" | "reconnecting" | "offline" | "gone", `onGone(code)` is called when coming back is pointless.
+   */
+  constructor({ address, onFrame, onState, onGone }) {
+    Object.assign(this, { address, onFrame, onState, onGone });
+    this.failures = 0;
+    this.socket = null;
+    this.lastHeard = 0;
+    addEventListener("online", () => this.reconnect());
+    addEventListener("offline", () => this.report());
+    document.addEventListener("visibilitychange", () => document.hidden || this.wake());
+    setInterval(() => this.tick(), PING_EVERY / 4);
+    this.connect();
+  }
+
+  connect() {
+    clearTimeout(this.timer);
+    const socket = new WebSocket(new URL(this.address(), location.href.replace(/^http/, "ws")));
+    this.socket = socket;
+    this.lastHeard = this.lastSent = Date.now();
+    socket.onmessage = (event) => socket === this.socket && this.receive(JSON.parse(event.data));
+    socket.onclose = (event) => socket === this.socket && this.closed(event.code);
+  }
+
+  receive(frame) {
+    this.lastHeard = Date.now();
+    this.failures = 0;
+    this.report();
+    if (frame.type === "ping") this.send({ type: "ping" });
+    this.onFrame(frame);
+  }
+
+  /** Sends a frame if there is a connection; says whether there was. */
+  send(frame) {
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(JSON.stringify(frame));
+    this.lastSent = Date.now();
+    return true;
+  }
+
+  closed(code) {
+    this.socket = null;
+    if ([4401, 4403, 4404].includes(code)) {
+      this.gone = true;
+      this.onState("gone");
+      this.onGone(code);
+      return;
+    }
+    const delay = code === 4429 ? CROWDED_DELAY : Math.min(MAX_DELAY, FIRST_DELAY * 2 ** this.failures);
+    this.failures += 1;
+    this.report();
+    this.timer = setTimeout(() => this.connect(), delay * (0.5 + Math.random() / 2));
+  }
+
+  /** Drops the connection, if any, and makes a new one now. */
+  reconnect() {
+    if (this.gone) return;
+    const old = this.socket;
+    this.socket = null;
+    old?.close();
+    this.connect();
+    this.report();
+  }
+
+  /** The page is looked at again: a sleeping machine may hold a dead connection. */
+  wake() {
+    if (!this.socket || Date.now() - this.lastHeard > OFFLINE_SILENCE) this.reconnect();
+  }
+
+  tick() {
+    if (!this.socket) return;
+    if (Date.now() - this.lastHeard > (navigator.onLine ? SILENCE : OFFLINE_SILENCE)) this.reconnect();
+    else if (Date.now() - this.lastSent > PING_EVERY) this.send({ type: "ping" });
+    this.report();
+  }
+
+  // A machine without network still reaches a server on itself, so `onLine` names the trouble but never stops a try.
+  report() {
+    const heard = this.socket?.readyState === WebSocket.OPEN && this.failures === 0;
+    const fresh = Date.now() - this.lastHeard < OFFLINE_SILENCE;
+    if (heard && (navigator.onLine || fresh)) this.onState("live");
+    else this.onState(navigator.onLine ? "reconnecting" : "offline");
+  }
+}

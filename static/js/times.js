@@ -1,0 +1,25 @@
+/** Times in words. */
+
+const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
+const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+
+export const clockTime = (iso) => clock.format(new Date(iso));
+export const fullTime = (iso) => moment.format(new Date(iso));
+
+/** "0.4 s", "12 s", "3 min 5 s" between two ISO times; the second may be missing (now). "" without a start. */
+export function duration(start, end) {
+  if (!start) return "";
+  const seconds = Math.max(0, ((end ? new Date(end) : new Date()) - new Date(start)) / 1000);
+  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Math.floor(seconds)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+}
+
+/** The list group of a time: "Today", "Yesterday" or "Earlier". */
+export function dayGroup(iso, now = new Date()) {
+  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
+  const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
+  const time = new Date(iso);
+  if (time >= midnight) return "Today";
+  return time >= yesterday ? "Yesterday" : "Earlier";
+}

@@ -1,0 +1,53 @@
+/** One tool call in the flow of an answer: a line that opens to arguments, outcome and error. */
+import { element, setText } from "#element";
+import { jsonView } from "#json_view";
+import { ProgressLine } from "#progress";
+import { mainArgument, progressOf, stateOf, timeOf } from "#tool_state";
+
+export class ToolCard {
+  constructor() {
+    this.icon = element("span", { class: "icon", "aria-hidden": "true" });
+    this.name = element("span", { class: "tool-name" });
+    this.argument = element("span", { class: "tool-argument" });
+    this.word = element("span", { class: "unseen" });
+    this.time = element("span", { class: "tool-time" });
+    this.progress = new ProgressLine();
+    this.body = element("div", { class: "tool-body" });
+    this.details = element("details", { ontoggle: () => this.fill() },
+      element("summary", {}, this.icon, this.name, this.argument, this.word, this.time), this.body);
+    this.node = element("div", { class: "tool" }, this.details, this.progress.node);
+  }
+
+  update({ id, call, draft }) {
+    if (call && call === this.call) return;
+    this.call = call;
+    this.draft = draft;
+    this.node.id = `call-${id}`;
+    const [mark, word] = stateOf(call);
+    this.icon.className = `icon icon-${mark}`;
+    this.node.dataset.state = mark;
+    setText(this.name, call?.tool ?? draft.tool);
+    setText(this.argument, mainArgument(call?.arguments ?? draft.input));
+    setText(this.word, `, ${word}`);
+    this.tick();
+    this.progress.update(progressOf(call));
+    this.fill();
+  }
+
+  /** The time of a running call goes on without news. */
+  tick() {
+    setText(this.time, timeOf(this.call));
+  }
+
+  fill() {
+    if (!this.details.open) return;
+    const { call, draft } = this;
+    const written = call?.arguments ?? draft.input ?? draft.pieces?.join("") ?? "";
+    const parts = [section("Arguments", jsonView(written))];
+    if (call?.error) parts.push(section("Error", element("p", { class: "bad" }, call.error.message)));
+    else if (call?.ended_at) parts.push(section("Result", jsonView(call.result)));
+    this.body.replaceChildren(...parts);
+  }
+}
+
+const section = (title, content) => element("section", {}, element("h3", { class: "small-title" }, title), content);

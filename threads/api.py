@@ -1,0 +1,161 @@
+"""Threads over HTTP: list, make, rename, share, read."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.http import Http404, HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from threads import broadcast
+from threads.access import thread_for
+from threads.errors import BadInput, Conflict
+from threads.ids import uuid7
+from threads.models import Run, Thread, ThreadMember, User
+from threads.rows import Json, message_row, run_row, thread_row, tool_call_row
+from threads.sync import one_moment, page
+from threads.ui import ui_messages
+
+router = Router()
+
+
+class NewThread(Schema):
+    """A thread to be made. `id` is a UUID made by the client: sending it twice makes one thread."""
+
+    id: UUID | None = None
+    title: str = Field("", max_length=200)
+    agent: str = Field("", max_length=100)
+
+
+class ThreadPatch(Schema):
+    """What may be changed of a thread; what is left out stays."""
+
+    title: str | None = Field(None, max_length=200)
+    agent: str | None = Field(None, max_length=100)
+    status: Literal["active", "archived"] | None = None
+
+
+class NewMember(Schema):
+    """Somebody to be let in."""
+
+    username: str
+    role: Literal["viewer", "writer"] = "writer"
+
+
+@router.get("/threads")
+def threads(request: HttpRequest, before: str = "", limit: int = 50) -> Json:
+    """The caller's threads, newest activity first. `before` continues where the last page ended."""
+    found = Thread.objects.visible_to(request.user).listed()
+    if before:
+        moment, pk = _cursor(before)
+        found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
+    shown = list(found[: _limit(limit) + 1])
+    more = len(shown) > _limit(limit)
+    shown = shown[: _limit(limit)]
+    return {"threads": [thread_row(t) for t in shown], "before": f"{shown[-1].last_activity.isoformat()},{shown[-1].pk}" if more else None}
+
+
+@router.post("/threads", response={200: Any, 201: Any})
+def new_thread(request: HttpRequest, new: NewThread) -> tuple[int, Json]:
+    """Make a thread that belongs to the caller."""
+    pk = new.id or uuid7()
+    if Thread.objects.filter(pk=pk).exists():
+        if not Thread.objects.filter(pk=pk, owner=request.user).exists():
+            raise Conflict("This id is taken.")
+        return 200, _described(pk)
+    try:
+        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent)
+    except IntegrityError:
+        return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
+    return 201, _described(pk)
+
+
+@router.get("/threads/{uuid:thread_id}")
+def one_thread(request: HttpRequest, thread_id: UUID) -> Json:
+    """A thread and its members."""
+    return _described(thread_for(request.user, thread_id).pk)
+
+
+@router.patch("/threads/{uuid:thread_id}")
+def change_thread(request: HttpRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
+    """Rename, archive or choose the agent for what comes next."""
+    need: Literal["write", "manage"] = "manage" if patch.status else "write"
+    thread = thread_for(request.user, thread_id, need)
+    names = {"title": "title", "agent": "default_agent", "status": "status"}
+    fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
+    if fields:
+        with Thread.objects.changing(thread.pk) as change:
+            change.update_thread(**fields)
+    return _described(thread.pk)
+
+
+@router.get("/threads/{uuid:thread_id}/members")
+def members(request: HttpRequest, thread_id: UUID) -> Json:
+    """Who may see the thread."""
+    return {"members": _described(thread_for(request.user, thread_id).pk)["members"]}
+
+
+@router.post("/threads/{uuid:thread_id}/members", response={201: Any})
+def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> tuple[int, Json]:
+    """Let somebody in, or change what they may do."""
+    thread = thread_for(request.user, thread_id, "manage")
+    user = User.objects.filter(username__iexact=new.username.strip(), is_active=True).first()
+    if user is None:
+        raise BadInput("username", "There is nobody of this name.")
+    if user.pk == thread.owner_id:
+        raise BadInput("username", "This is the owner of the thread.")
+    with Thread.objects.changing(thread.pk) as change:
+        ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": new.role})
+        change.relist()
+    return 201, {"id": str(user.pk), "name": user.name, "role": new.role}
+
+
+@router.delete("/threads/{uuid:thread_id}/members/{uuid:user_id}", response={204: None})
+def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> tuple[int, None]:
+    """Remove somebody; members may remove themselves. Their open pages are closed."""
+    thread = thread_for(request.user, thread_id, "view" if user_id == request.user.pk else "manage")
+    with Thread.objects.changing(thread.pk) as change:
+        gone, _ = ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()
+        if not gone:
+            raise Http404("There is no such member.")
+        change.relist()
+        transaction.on_commit(lambda: broadcast.gone(thread, user_id), robust=True)
+    return 204, None
+
+
+@router.get("/threads/{uuid:thread_id}/messages")
+def messages(request: HttpRequest, thread_id: UUID, before: int | None = None, limit: int = 50, view: Literal["rows", "ui"] = "ui") -> Json:
+    """Whole turns, ascending, newest page first; `before` (an order) continues downwards. `view=rows` gives the socket's rows."""
+    thread = thread_for(request.user, thread_id)
+    with one_moment():
+        rows, runs, calls, more = page(thread, before, _limit(limit))
+        live = {run.pk: run.live_parts() for run in runs if run.status == Run.Status.RUNNING}
+    shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
+    return {"messages": shown, "runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls], "before": more}
+
+
+@router.get("/threads/{uuid:thread_id}/tool-calls")
+def tool_calls(request: HttpRequest, thread_id: UUID, limit: int = 100) -> Json:
+    """Tool calls with state, arguments, progress and result, newest first."""
+    calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
+    return {"tool_calls": [tool_call_row(call) for call in calls[: _limit(limit)]]}
+
+
+def _described(pk: UUID) -> Json:
+    return thread_row(Thread.objects.described().get(pk=pk))
+
+
+def _limit(limit: int) -> int:
+    if not 1 <= limit <= 200:
+        raise BadInput("limit", "limit must be between 1 and 200.")
+    return limit
+
+
+def _cursor(before: str) -> tuple[datetime, UUID]:
+    try:
+        moment, pk = before.split(",")
+        return datetime.fromisoformat(moment), UUID(pk)
+    except ValueError as error:
+        raise BadInput("before", "before must be the cursor of an earlier page.") from error

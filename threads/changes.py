@@ -1,0 +1,89 @@
+"""One committed change of a thread: its rows get one version and go out as one frame, after the commit."""
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.db import models, transaction
+from django.utils import timezone
+
+from threads import broadcast
+from threads.rows import Json, message_row, run_row, tool_call_row
+
+if TYPE_CHECKING:
+    from threads.models import Thread
+
+ROWS = {"Message": ("messages", message_row), "Run": ("runs", run_row), "ToolCall": ("tool_calls", tool_call_row)}
+
+
+class Change:
+    """Collects what changes in a locked thread. Made by `Thread.objects.changing()`, not by hand."""
+
+    def __init__(self, thread: "Thread") -> None:
+        self.thread = thread
+        self.version = thread.version + 1
+        self._rows: dict[tuple[str, Any], models.Model] = {}
+        self._deleted: list[Json] = []
+        self._thread_fields: set[str] = set()
+        self._listed = False
+
+    def add(self, row: Any) -> None:
+        """Insert a row."""
+        row.version = self.version
+        row.save(force_insert=True)
+        self._note(row)
+
+    def add_all(self, rows: list[Any]) -> None:
+        """Insert rows of one kind in one statement."""
+        for row in rows:
+            row.version = self.version
+            self._note(row)
+        type(rows[0]).objects.bulk_create(rows)
+
+    def update(self, row: Any, **fields: Any) -> None:
+        """Write these columns of a row."""
+        for name, value in fields.items():
+            setattr(row, name, value)
+        row.version = self.version
+        row.save(update_fields=[*fields, "version"])
+        self._note(row)
+
+    def delete(self, row: Any, kind: str) -> None:
+        """Delete a row and leave a tombstone."""
+        self.thread.tombstones.create(version=self.version, kind=kind, row_id=row.pk)
+        self._deleted.append({"kind": kind, "id": str(row.pk)})
+        row.delete()
+
+    def update_thread(self, **fields: Any) -> None:
+        """Write these columns of the thread; its lists show it anew."""
+        for name, value in fields.items():
+            setattr(self.thread, name, value)
+        self._thread_fields.update(fields)
+        self._listed = True
+
+    def touch(self) -> None:
+        """Something happened in the thread: it moves up in the lists."""
+        self.thread.last_activity = timezone.now()
+        self._listed = True
+
+    def relist(self) -> None:
+        """What lists show of the thread changed: members, or whether somebody is answering."""
+        self._listed = True
+
+    def close(self) -> None:
+        """Save the thread's row and publish after the commit; without any change, do nothing at all."""
+        if not (self._rows or self._deleted or self._thread_fields or self._listed):
+            return
+        self.thread.version = self.version
+        self.thread.save(update_fields=["version", "last_order", "last_step", "last_activity", *self._thread_fields])
+        transaction.on_commit(partial(broadcast.changed, self.thread, self.frame(), listed=self._listed), robust=True)
+
+    def frame(self) -> Json:
+        """The `changed` frame: every row as this change leaves it."""
+        frame: Json = {"type": "changed", "version": self.version, "messages": [], "runs": [], "tool_calls": [], "deleted": self._deleted}
+        for row in self._rows.values():
+            key, as_json = ROWS[type(row).__name__]
+            frame[key].append(as_json(row))
+        return frame | {"thread": None}
+
+    def _note(self, row: models.Model) -> None:
+        self._rows[type(row).__name__, row.pk] = row

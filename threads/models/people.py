@@ -1,0 +1,21 @@
+"""The people who use the site."""
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from threads.ids import uuid7
+
+
+class User(AbstractUser):
+    """A person. Facts about money live elsewhere, on the account."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    language = models.CharField(max_length=16, default="en")
+    time_zone = models.CharField(max_length=64, default="UTC")
+    # What agents were told to remember of the person, by name.
+    preferences = models.JSONField(default=dict, blank=True)
+
+    @property
+    def name(self) -> str:
+        """What others see."""
+        return self.get_full_name() or self.username

@@ -1,0 +1,288 @@
+"""Runs: one agent answering one prompt."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Func, Q
+from django.db.models.functions import Greatest, Least, Now
+from django.utils import timezone
+
+from threads.changes import Change
+from threads.errors import LeaseLost
+from threads.ids import uuid7
+from threads.models.message import Message
+from threads.models.thread import Thread
+from threads.models.tool_call import ToolCall
+from threads.parts import Call, Part, fold
+
+LEASE = timedelta(seconds=10)
+MAX_CRASHES = 3
+NOT_RUN = {"kind": "not_run", "message": "Ended before it was run.", "retryable": False, "retry_after": None}
+
+
+class ClockTimestamp(Func):
+    """The database's clock now, not at the start of the transaction: leases of all workers are read on one clock."""
+
+    function = "clock_timestamp"
+    output_field = models.DateTimeField()
+
+
+class RunQuerySet(models.QuerySet["Run"]):
+    """Which runs."""
+
+    def active(self) -> "RunQuerySet":
+        """The one that holds its thread."""
+        return self.filter(status__in=["running", "waiting"])
+
+    def live(self) -> "RunQuerySet":
+        """Not ended yet."""
+        return self.filter(status__in=["queued", "running", "waiting"])
+
+    def expired(self) -> "RunQuerySet":
+        """Running ones whose worker has not been heard of."""
+        return self.filter(status=Run.Status.RUNNING, lease_until__lt=ClockTimestamp())
+
+    def due(self) -> "RunQuerySet":
+        """Queued ones nobody took up: the hint was lost, or every worker was busy."""
+        return self.filter(status=Run.Status.QUEUED, wake_at__lt=ClockTimestamp())
+
+    def snooze(self) -> None:
+        """Hint again after as long as they have waited already: 5 s, doubling up to 5 minutes."""
+        waited = Greatest(ClockTimestamp() - F("queued_at"), timedelta(seconds=5), output_field=models.DurationField())
+        self.update(wake_at=ClockTimestamp() + Least(waited, timedelta(minutes=5), output_field=models.DurationField()))
+
+    def claim(self, thread_id: UUID, worker: str) -> "Run | None":
+        """Take the thread's oldest queued run for this worker, unless the thread already has an active one."""
+        with Thread.objects.changing(thread_id) as change:
+            runs = self.filter(thread_id=thread_id)
+            if runs.active().exists():
+                return None
+            queued = runs.filter(status=Run.Status.QUEUED).select_related("prompt", "pending_message", "requested_by", "thread")
+            run = queued.select_for_update(no_key=True, of=("self",)).order_by("created_at", "id").first()
+            if run is not None:
+                run.take(change, worker)
+            return run
+
+
+class Run(models.Model):
+    """One agent answering one prompt.
+
+    `attempt` is the fence token: every write for a run is conditional on `status='running' and attempt=mine`.
+    `base` counts the stream parts already folded into rows; deltas below it are history.
+    """
+
+    class Status(models.TextChoices):
+        QUEUED = "queued"
+        RUNNING = "running"
+        WAITING = "waiting"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        STOPPED = "stopped"
+
+    ENDED = ("succeeded", "failed", "stopped")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs")
+    prompt = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="answers")
+    pending_message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    agent = models.CharField(max_length=100)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
+    status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
+    attempt = models.IntegerField(default=0)
+    # Leases lost since the last saved step.
+    crashes = models.IntegerField(default=0)
+    step = models.IntegerField(default=0)
+    base = models.IntegerField(default=0)
+    lease_until = models.DateTimeField(null=True, blank=True)
+    worker = models.CharField(max_length=100, blank=True)
+    wake_at = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(db_default=Now(), editable=False)
+    options = models.JSONField(default=dict, blank=True)
+    usage = models.JSONField(default=dict, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    version = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    objects = RunQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["thread", "version"], name="run_by_version"),
+            models.Index(fields=["lease_until"], name="run_running", condition=Q(status="running")),
+            models.Index(fields=["wake_at"], name="run_queued", condition=Q(status="queued")),
+            models.Index(fields=["ended_at"], name="run_ended"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["thread"], name="one_active_run_per_thread", condition=Q(status__in=["running", "waiting"])),
+            models.CheckConstraint(
+                condition=Q(status__in=["queued", "running", "waiting", "succeeded", "failed", "stopped"]), name="run_status_known"
+            ),
+            models.CheckConstraint(condition=~Q(status="running") | Q(lease_until__isnull=False), name="run_running_has_lease"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} ({self.status})"
+
+    def take(self, change: Change, worker: str) -> None:
+        """Become this worker's: a new attempt with a fresh lease."""
+        change.update(
+            self,
+            status=self.Status.RUNNING,
+            attempt=self.attempt + 1,
+            worker=worker,
+            lease_until=ClockTimestamp() + LEASE,
+            wake_at=None,
+            started_at=self.started_at or timezone.now(),
+        )
+
+    @contextmanager
+    def owned(self) -> Iterator[Change]:
+        """One change of the run by the worker that holds it; raises LeaseLost if it no longer does."""
+        with Thread.objects.changing(self.thread_id) as change:
+            mine = Run.objects.filter(pk=self.pk, status=self.Status.RUNNING, attempt=self.attempt)
+            if not mine.select_for_update(no_key=True).values_list("pk").first():
+                raise LeaseLost("The run was stopped, ended or taken over.")
+            yield change
+
+    def save_step(self, parts: list[Part], count: int, facts: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> None:
+        """Fold a model call that asks for tools into rows. `count` is the number of unmerged parts.
+
+        `facts` are columns of the message (model, usage, …), `verdicts` columns of its tool calls by id: what is to become of them.
+        The calls that are to run are committed as `running` before they start.
+        """
+        with self.owned() as change:
+            self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
+            change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
+
+    def open_step(self) -> None:
+        """All calls of the step have an outcome: add the row of their results and the pending row of the next model call."""
+        with self.owned() as change:
+            self._add_results(change)
+            pending = self.new_pending(change.thread)
+            change.add(pending)
+            change.update(self, step=self.step + 1, pending_message=pending)
+
+    def new_pending(self, thread: Thread) -> Message:
+        """An empty row at the end of the turn: where the answer will stand, under the id it keeps."""
+        order, step_order = thread.next_step(self.prompt.order)
+        role, status = Message.Role.ASSISTANT, Message.Status.PENDING
+        return Message(thread=thread, order=order, step_order=step_order, role=role, status=status, run=self, agent_name=self.agent)
+
+    def next_attempt(self) -> None:
+        """Ask the model again: what it streamed so far in this step is void."""
+        with self.owned() as change:
+            change.update(self, attempt=self.attempt + 1)
+
+    def requeue(self) -> None:
+        """Hand the run back, to be continued by any worker from its rows."""
+        with self.owned() as change:
+            self.back_to_queue(change)
+
+    def back_to_queue(self, change: Change, **columns: Any) -> None:
+        """Queued again, and hinted at with the next sweep at the latest."""
+        now = ClockTimestamp()
+        change.update(self, status=self.Status.QUEUED, lease_until=None, worker="", wake_at=now, queued_at=now, **columns)
+
+    def lose_lease(self) -> bool:
+        """The worker is gone: back to the queue, or the end after three crashes in one step. Says whether it is queued."""
+        with Thread.objects.changing(self.thread_id) as change:
+            run = Run.objects.expired().select_for_update(no_key=True).filter(pk=self.pk).first()
+            if run is None:
+                return False
+            if run.crashes + 1 < MAX_CRASHES:
+                run.back_to_queue(change, crashes=run.crashes + 1)
+                return True
+        error = {"kind": "crashed", "message": "The worker died three times at this step.", "retryable": True, "retry_after": None}
+        run.end(self.Status.FAILED, error)
+        return False
+
+    def end(
+        self,
+        status: str,
+        error: dict[str, Any] | None = None,
+        *,
+        attempt: int | None = None,
+        parts: list[Part] | None = None,
+        count: int = 0,
+        facts: dict[str, Any] | None = None,
+    ) -> bool:
+        """The one way to end a run; a repeat is harmless. Says whether it was this call that ended it.
+
+        A worker passes its `attempt` (LeaseLost if it no longer holds the run) and the step's parts; anybody else ends it
+        as the committed deltas show it.
+        """
+        with Thread.objects.changing(self.thread_id) as change:
+            run = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("pending_message", "prompt").get(pk=self.pk)
+            if attempt is not None and (run.status != self.Status.RUNNING or run.attempt != attempt):
+                raise LeaseLost("The run was stopped, ended or taken over.")
+            if run.status in self.ENDED:
+                return False
+            said = run.live_parts() if parts is None else parts
+            run._close_answer(change, said, status, error, facts or {})
+            usage = add_usage(run.usage, (facts or {}).get("usage"))
+            columns = {"lease_until": None, "wake_at": None, "pending_message": None, "ended_at": timezone.now(), "usage": usage}
+            change.update(run, status=status, error=error, base=run.base + count, **columns)
+            change.touch()
+            return True
+
+    def live_parts(self) -> list[Part]:
+        """What the present attempt has streamed and committed since the last saved step."""
+        parts: list[Part] = []
+        cursor = self.base
+        deltas = self.deltas.filter(attempt=self.attempt, start__gte=self.base).order_by("start")
+        for start, end, batch in deltas.values_list("start", "end", "parts"):
+            if start != cursor:
+                break
+            parts += batch
+            cursor = end
+        return parts
+
+    def _close_answer(self, change: Change, parts: list[Part], status: str, error: dict[str, Any] | None, facts: dict[str, Any]) -> None:
+        unsaved = self.pending_message is not None
+        if unsaved:
+            failed = status == self.Status.FAILED
+            reason = {"failed": "error", "stopped": "stopped"}.get(status, facts.get("finish_reason", ""))
+            columns = {"status": Message.Status.FAILED if failed else Message.Status.SUCCESS, "finish_reason": reason, "error": error}
+            calls = self._fold(change, parts, facts | columns, {})
+        for call in self.tool_calls.unsettled():
+            running = call.status == ToolCall.Status.RUNNING
+            outcome = {"status": ToolCall.Status.UNKNOWN} if running else {"status": ToolCall.Status.FAILED, "error": NOT_RUN}
+            change.update(call, ended_at=timezone.now(), **outcome)
+        if not unsaved or calls:
+            self._add_results(change)
+
+    def _fold(self, change: Change, parts: list[Part], columns: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> list[Call]:
+        folded = fold(parts)
+        message = self.pending_message
+        assert message is not None, "a step is folded into the row that was opened for it"
+        change.update(message, content=folded.content, is_tool=bool(folded.calls), agent_name=self.agent, **columns)
+        if folded.calls:
+            change.add_all([self._new_call(index, call, verdicts.get(call.id)) for index, call in enumerate(folded.calls)])
+        return folded.calls
+
+    def _new_call(self, index: int, call: Call, verdict: dict[str, Any] | None) -> ToolCall:
+        place = {"thread_id": self.thread_id, "run": self, "message": self.pending_message, "step": self.step, "index": index}
+        what = {"tool": call.tool, "arguments": call.arguments, "arguments_hash": call.arguments_hash, "provider_call_id": call.provider_call_id}
+        return ToolCall(id=UUID(call.id), **place, **what, **(verdict or {"status": ToolCall.Status.FAILED, "error": NOT_RUN}))
+
+    def _add_results(self, change: Change) -> None:
+        calls = self.tool_calls.filter(step=self.step).order_by("index").values_list("pk", flat=True)
+        order, step_order = change.thread.next_step(self.prompt.order)
+        content = [{"type": "tool-result", "tool_call": str(pk)} for pk in calls]
+        change.add(
+            Message(
+                thread=change.thread, order=order, step_order=step_order, role=Message.Role.TOOL, is_tool=True, run=self, agent_name=self.agent, content=content
+            )
+        )
+
+
+def add_usage(total: dict[str, Any], step: dict[str, Any] | None) -> dict[str, Any]:
+    """Sum of two usages, class by class."""
+    return {key: total.get(key, 0) + (step or {}).get(key, 0) for key in {**total, **(step or {})}}

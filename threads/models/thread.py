@@ -1,0 +1,185 @@
+"""Threads, who belongs to them, and what was deleted from them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Greatest, Now
+from django.utils import timezone
+
+from threads.changes import Change
+from threads.ids import uuid7
+
+if TYPE_CHECKING:
+    from threads.models.people import User
+
+
+class ThreadQuerySet(models.QuerySet["Thread"]):
+    """Which threads."""
+
+    def visible_to(self, user: "User") -> "ThreadQuerySet":
+        """Threads the user belongs to in any role."""
+        return self.filter(members__user=user)
+
+    def writable_by(self, user: "User") -> "ThreadQuerySet":
+        """Threads in which the user may ask."""
+        return self.filter(members__user=user, members__role__in=["writer", "owner"])
+
+    def managed_by(self, user: "User") -> "ThreadQuerySet":
+        """Threads whose members, title and end are the user's to decide."""
+        return self.filter(members__user=user, members__role="owner")
+
+    def described(self) -> "ThreadQuerySet":
+        """With what `thread_row` needs at hand: people, and whether somebody is answering."""
+        running = self.model.objects.filter(pk=OuterRef("pk"), runs__status__in=["queued", "running", "waiting"])
+        return self.select_related("owner", "assigned_to").prefetch_related("members__user").annotate(running=Exists(running))
+
+    def listed(self) -> "ThreadQuerySet":
+        """As a list shows them: newest activity first, hidden branches left out."""
+        return self.exclude(kind=Thread.Kind.BRANCH).described().order_by("-last_activity", "-id")
+
+    @contextmanager
+    def changing(self, pk: UUID) -> Iterator[Change]:
+        """Lock the thread for one change: everything noted in it commits under one version and is then pushed as one frame.
+
+        Nested changes are versions of their own in the same transaction.
+        """
+        with transaction.atomic():
+            change = Change(self.select_for_update(no_key=True).get(pk=pk))
+            yield change
+            change.close()
+
+
+class Thread(models.Model):
+    """A conversation. `version` grows by one with each committed change that watchers should see; deltas don't count."""
+
+    class Status(models.TextChoices):
+        ACTIVE = "active"
+        ARCHIVED = "archived"
+
+    class Kind(models.TextChoices):
+        MAIN = "main"
+        BRANCH = "branch"
+        FORK = "fork"
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="owned_threads")
+    title = models.CharField(max_length=200, blank=True)
+    summary = models.TextField(blank=True)
+    status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
+    default_agent = models.CharField(max_length=100, blank=True)
+    assigned_to = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_threads")
+    metadata = models.JSONField(default=dict, blank=True)
+    version = models.BigIntegerField(default=0)
+    # Clients that are older than this must start again: the tombstones below it are gone.
+    sync_floor = models.BigIntegerField(default=0)
+    # The last position ever given out: positions are never reused, also when the rows behind them are deleted.
+    last_order = models.IntegerField(default=-1)
+    last_step = models.IntegerField(default=-1)
+    kind = models.CharField(max_length=8, choices=Kind, default=Kind.MAIN)
+    root = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="branches")
+    parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
+    fork_order = models.IntegerField(null=True, blank=True)
+    last_activity = models.DateTimeField(db_default=Now())
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ThreadQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
+            models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
+            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork"]), name="thread_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title or "New thread"
+
+    @classmethod
+    def start(cls, owner: "User", **fields: Any) -> "Thread":
+        """A new thread with its owner as first member."""
+        with transaction.atomic():
+            thread = cls.objects.create(owner=owner, **fields)
+            thread.members.create(user=owner, role=ThreadMember.Role.OWNER)
+            with cls.objects.changing(thread.pk) as change:
+                change.relist()
+        return thread
+
+    def next_turn(self) -> tuple[int, int]:
+        """The position of a row that opens a turn. Call with the thread locked."""
+        self.last_order, self.last_step = self.last_order + 1, 0
+        return self.last_order, 0
+
+    def next_step(self, order: int) -> tuple[int, int]:
+        """The position after everything in this turn, whatever its status. Call with the thread locked."""
+        if order == self.last_order:
+            self.last_step += 1
+            return order, self.last_step
+        return order, (self.messages.filter(order=order).aggregate(top=models.Max("step_order"))["top"] or 0) + 1
+
+
+class ThreadMember(models.Model):
+    """Who may see a thread, and what they may do there. The owner is a member too: access is one join."""
+
+    class Role(models.TextChoices):
+        VIEWER = "viewer"
+        WRITER = "writer"
+        OWNER = "owner"
+
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="members")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=8, choices=Role, default=Role.WRITER)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["thread", "user"], name="member_once_per_thread"),
+            models.CheckConstraint(condition=Q(role__in=["viewer", "writer", "owner"]), name="member_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} ({self.role})"
+
+
+class TombstoneQuerySet(models.QuerySet["Tombstone"]):
+    """Which tombstones."""
+
+    def prune(self, age: timedelta = timedelta(days=1)) -> int:
+        """Forget old deletions; browsers that have not been here since then start again. Says how many went."""
+        old = self.filter(created_at__lt=timezone.now() - age)
+        with transaction.atomic():
+            for row in list(old.values("thread_id").annotate(top=models.Max("version"))):
+                Thread.objects.filter(pk=row["thread_id"]).update(sync_floor=Greatest("sync_floor", row["top"]))
+            return old.delete()[0]
+
+
+class Tombstone(models.Model):
+    """What was deleted from a thread, so that a browser that was away learns of it. Pruned after a day."""
+
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="tombstones")
+    version = models.BigIntegerField()
+    kind = models.CharField(max_length=16)
+    row_id = models.UUIDField()
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TombstoneQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["thread", "version"], name="tombstone_by_version"),
+            models.Index(fields=["created_at"], name="tombstone_by_age"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.row_id}"
+
+    def as_json(self) -> dict[str, Any]:
+        """What frames carry."""
+        return {"kind": self.kind, "id": str(self.row_id)}

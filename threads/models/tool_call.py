@@ -1,0 +1,96 @@
+"""Tool calls: the live feed, the approval record and the at-most-once ledger in one row."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from threads.ids import uuid7
+
+
+class ToolCallQuerySet(models.QuerySet["ToolCall"]):
+    """Which tool calls."""
+
+    def unsettled(self) -> "ToolCallQuerySet":
+        """Calls whose outcome is still to come."""
+        return self.filter(status__in=ToolCall.UNSETTLED)
+
+
+class ToolCall(models.Model):
+    """One call of a tool in a step of a run. Arguments and results live only here; messages refer to them.
+
+    `running` is committed before the tool starts, so a call found running after a crash may or may not have happened: `unknown`.
+    """
+
+    class Status(models.TextChoices):
+        REQUESTED = "requested"
+        AWAITING_APPROVAL = "awaiting_approval"
+        APPROVED = "approved"
+        DENIED = "denied"
+        RUNNING = "running"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+        EXPIRED = "expired"
+
+    UNSETTLED = ("requested", "awaiting_approval", "approved", "running")
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    thread = models.ForeignKey("threads.Thread", on_delete=models.CASCADE, related_name="tool_calls")
+    run = models.ForeignKey("threads.Run", on_delete=models.CASCADE, related_name="tool_calls")
+    message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="tool_calls")
+    step = models.IntegerField()
+    index = models.IntegerField()
+    provider_call_id = models.CharField(max_length=200, blank=True)
+    tool = models.CharField(max_length=100)
+    arguments = models.JSONField(default=dict)
+    arguments_hash = models.CharField(max_length=64)
+    result = models.JSONField(null=True, blank=True)
+    error = models.JSONField(null=True, blank=True)
+    status = models.CharField(max_length=20, choices=Status, default=Status.REQUESTED)
+    progress = models.JSONField(null=True, blank=True)
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="decisions")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    reason = models.TextField(blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+    version = models.BigIntegerField(default=0)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = ToolCallQuerySet.as_manager()
+
+    class Meta:
+        indexes = [models.Index(fields=["thread", "version"], name="tool_call_by_version")]
+        constraints = [
+            models.UniqueConstraint(fields=["run", "step", "index"], name="tool_call_position_unique"),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "requested", "awaiting_approval", "approved", "denied", "running", "succeeded", "failed", "unknown", "expired",
+                    ]
+                ),
+                name="tool_call_status_known",
+            ),
+        ]  # fmt: skip
+
+    def __str__(self) -> str:
+        return f"{self.tool} ({self.status})"
+
+    @classmethod
+    def settle(cls, pk: UUID, thread_id: UUID, status: str, **facts: Any) -> bool:
+        """Write a call's outcome once; says whether this was the one that counted.
+
+        The outcome of a tool that outlived its run is taken too: it turns `unknown` into what really happened.
+        """
+        thread = cls._meta.get_field("thread").related_model
+        with thread.objects.changing(thread_id) as change:
+            call = cls.objects.select_for_update().filter(pk=pk, status__in=[cls.Status.RUNNING, cls.Status.UNKNOWN]).first()
+            if call is None:
+                return False
+            change.update(call, status=status, ended_at=timezone.now(), **facts)
+            return True

@@ -1,0 +1,53 @@
+"""Signing in, signing up and signing out."""
+
+from typing import Any
+
+from django.contrib.auth import login
+from django.contrib.auth import views as auth_views
+from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse_lazy
+from django.views.generic import CreateView
+
+from threads.models import User
+
+
+class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+    """A name and a password, twice."""
+
+    class Meta(UserCreationForm.Meta):
+        model = User
+        fields = ("username",)
+
+
+class SignIn(auth_views.LoginView):
+    """Asks for name and password, then goes on to the page that was wanted."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = AuthenticationForm
+    redirect_authenticated_user = True
+
+
+class SignUp(CreateView):  # type: ignore[type-arg]
+    """Makes an account and signs its owner in."""
+
+    template_name = "accounts/sign_up.html"
+    form_class = SignUpForm
+    success_url = reverse_lazy("home")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Somebody who is signed in has no business here."""
+        if request.user.is_authenticated:
+            return redirect("home")
+        return super().dispatch(request, *args, **kwargs)
+
+    def form_valid(self, form: SignUpForm) -> HttpResponse:
+        """Save the person, then sign them in."""
+        response = super().form_valid(form)
+        login(self.request, form.instance)
+        return response
+
+
+class SignOut(auth_views.LogoutView):
+    """By POST only, so that no foreign link can do it."""

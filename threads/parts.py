@@ -1,0 +1,86 @@
+"""Stream parts (AI SDK UI message chunks) and what they fold into: the content of one assistant row.
+
+Everything a step said is in its parts, so whoever ends a run can fold them, and gets the same row as the worker would.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+Part = dict[str, Any]
+
+
+@dataclass
+class Call:
+    """A tool call whose input is complete. `error` says why it cannot be run as it is."""
+
+    id: str
+    tool: str
+    arguments: dict[str, Any]
+    provider_call_id: str = ""
+    error: str = ""
+
+    @property
+    def arguments_hash(self) -> str:
+        """What an approval is bound to."""
+        return hashlib.sha256(json.dumps(self.arguments, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass
+class Folded:
+    """One assistant row: its content and the calls it asks for."""
+
+    content: list[Part] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+
+
+def fold(parts: Iterable[Part]) -> Folded:
+    """Fold the parts of one step. Texts keep their order of opening; tool inputs that never became complete are left out."""
+    folded = Folded()
+    texts: dict[str, list[str]] = {}
+    for part in parts:
+        kind = part["type"]
+        if kind in ("text-start", "reasoning-start"):
+            texts[part["id"]] = []
+            folded.content.append({"type": kind.removesuffix("-start"), "text": part["id"]})
+        elif kind in ("text-delta", "reasoning-delta"):
+            texts[part["id"]].append(part["delta"])
+        elif kind in ("tool-input-available", "tool-input-error"):
+            folded.calls.append(_call(part))
+            folded.content.append({"type": "tool-call", "tool_call": part["toolCallId"], "tool": part["toolName"]})
+    for part in folded.content:
+        if part["type"] != "tool-call":
+            part["text"] = "".join(texts[part["text"]])
+    folded.content = [part for part in folded.content if part.get("text") != ""]
+    return folded
+
+
+def _call(part: Part) -> Call:
+    metadata = part.get("providerMetadata", {}).get("agentsite", {})
+    return Call(part["toolCallId"], part["toolName"], part["input"], metadata.get("callId", ""), part.get("errorText", ""))
+
+
+DELTAS = {"text-delta": ("id", "delta"), "reasoning-delta": ("id", "delta"), "tool-input-delta": ("toolCallId", "inputTextDelta")}
+
+
+def merge(parts: Iterable[Part]) -> list[Part]:
+    """Join neighbouring deltas of one text or tool input. Linear in the text."""
+    merged: list[Part] = []
+    pieces: list[str] = []
+    for part in parts:
+        names = DELTAS.get(part["type"])
+        if names and merged and merged[-1]["type"] == part["type"] and merged[-1][names[0]] == part[names[0]]:
+            pieces.append(part[names[1]])
+            continue
+        _close(merged, pieces)
+        merged.append(part)
+        pieces = [part[names[1]]] if names else []
+    _close(merged, pieces)
+    return merged
+
+
+def _close(merged: list[Part], pieces: list[str]) -> None:
+    if len(pieces) > 1:
+        merged[-1] = merged[-1] | {DELTAS[merged[-1]["type"]][1]: "".join(pieces)}

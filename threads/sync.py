@@ -1,0 +1,112 @@
+"""What a browser is missing, read from rows: the answer to a connect, to a gap, and to a page that scrolls back."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from threads.models import Message, Run, Thread, ToolCall
+from threads.parts import Part, merge
+from threads.rows import Json, message_row, run_row, thread_row, tool_call_row
+
+PAGE_ROWS = 50
+MAX_ROWS = 200
+MAX_BYTES = 1_000_000
+
+
+@contextmanager
+def one_moment() -> Iterator[None]:
+    """Read everything as of one moment, so that rows and the deltas they replace never disagree."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def snapshot(thread_id: UUID | str, version: int | None = None, cursors: Mapping[str, int] | None = None) -> Json:
+    """A `sync` frame with what is newer than this version and these cursors (run id → parts seen).
+
+    Without a version, or when the browser is too far behind, it is the newest page, with `reset`. Raises Thread.DoesNotExist.
+    """
+    with one_moment():
+        thread = Thread.objects.described().get(pk=thread_id)
+        if version is not None and thread.sync_floor <= version <= thread.version:
+            frame = _newer(thread, version, cursors or {})
+            if frame is not None:
+                return frame
+        return _page_frame(thread)
+
+
+def page(thread: Thread, before: int | None = None, limit: int = PAGE_ROWS) -> tuple[list[Message], list[Run], list[ToolCall], int | None]:
+    """Whole turns below `before`, at least `limit` rows if there are so many, with their runs and tool calls; and where the next page ends."""
+    below = thread.messages.all() if before is None else thread.messages.filter(order__lt=before)
+    orders = list(below.order_by("-order", "-step_order").values_list("order", flat=True)[:limit])
+    messages = _read(below.filter(order__gte=orders[-1])) if orders else []
+    runs = list(Run.objects.filter(pk__in={m.run_id for m in messages if m.run_id}))
+    calls = list(ToolCall.objects.filter(message__in=[m.pk for m in messages if m.is_tool]).order_by("step", "index"))
+    more = bool(orders) and thread.messages.filter(order__lt=orders[-1]).exists()
+    return messages, runs, calls, orders[-1] if more else None
+
+
+def _read(messages: QuerySet[Message]) -> list[Message]:
+    return list(messages.select_related("author").order_by("order", "step_order"))
+
+
+def _page_frame(thread: Thread) -> Json:
+    messages, runs, calls, before = page(thread)
+    known = {run.pk for run in runs}
+    runs += [run for run in thread.runs.live() if run.pk not in known]
+    deltas = [delta for run in runs for delta in _live(run, run.base)]
+    return _frame(thread, messages, runs, calls, deltas) | {"reset": True, "before": before}
+
+
+def _newer(thread: Thread, version: int, cursors: Mapping[str, int]) -> Json | None:
+    messages = _read(thread.messages.filter(version__gt=version)[: MAX_ROWS + 1])
+    runs = list(thread.runs.filter(version__gt=version)[: MAX_ROWS + 1])
+    calls = list(thread.tool_calls.filter(version__gt=version)[: MAX_ROWS + 1])
+    if len(messages) + len(runs) + len(calls) > MAX_ROWS:
+        return None
+    changed = {run.pk for run in runs}
+    deltas = []
+    for run in thread.runs.active():
+        # A cursor belongs to the run as the browser knew it: after a new attempt or a saved step it counts from `base`.
+        deltas += _live(run, run.base if run.pk in changed else max(run.base, cursors.get(str(run.pk), 0)))
+    frame = _frame(thread, messages, runs, calls, deltas) | {"reset": False}
+    frame["deleted"] = [tombstone.as_json() for tombstone in thread.tombstones.filter(version__gt=version)]
+    return frame if len(msgspec.json.encode([frame["messages"], frame["tool_calls"]])) <= MAX_BYTES else None
+
+
+def _live(run: Run, cursor: int) -> list[Json]:
+    if run.status != Run.Status.RUNNING:
+        return []
+    start, parts = cursor, list[Part]()
+    rows = run.deltas.filter(attempt=run.attempt, start__gte=cursor).order_by("start").values_list("start", "end", "parts")
+    for first, end, batch in rows:
+        if first != cursor:
+            break
+        parts += batch
+        cursor = end
+    return [delta_frame(run.pk, run.attempt, start, cursor, merge(parts))] if cursor > start else []
+
+
+def delta_frame(run_id: UUID | str, attempt: int, start: int, end: int, parts: list[Part]) -> Json:
+    """Parts `[start, end)` of a run's present attempt."""
+    return {"type": "delta", "run": str(run_id), "attempt": attempt, "start": start, "end": end, "parts": parts}
+
+
+def _frame(thread: Thread, messages: list[Message], runs: list[Run], calls: list[ToolCall], deltas: list[Json]) -> dict[str, Any]:
+    return {
+        "type": "sync",
+        "version": thread.version,
+        "thread": thread_row(thread),
+        "messages": [message_row(message) for message in messages],
+        "runs": [run_row(run) for run in runs],
+        "tool_calls": [tool_call_row(call) for call in calls],
+        "deleted": [],
+        "deltas": deltas,
+        "before": None,
+    }

@@ -1,0 +1,110 @@
+"""The watch loop: once a second, one query for all open sockets of the process.
+
+It finds what no frame can tell: that the last frame was lost, that somebody was removed, signed out or switched off.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import msgspec
+from django.db import OperationalError, connection
+
+T = TypeVar("T")
+TICK = 1.0
+PING_TICKS = 5
+# Consumers' reads run here: bounded, and not one at a time as with the default thread-sensitive executor.
+READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
+
+LOOK = """
+SELECT w.n - 1, s.session_key IS NOT NULL AND u.is_active, m.id IS NOT NULL OR w.thread IS NULL, t.version,
+       (SELECT json_object_agg(r.id, coalesce(
+                   (SELECT d."end" FROM threads_delta d WHERE d.run_id = r.id AND d.attempt = r.attempt AND d.start >= r.base
+                    ORDER BY d.start DESC LIMIT 1), r.base))::text
+        FROM threads_run r WHERE r.thread_id = w.thread AND r.status = 'running')
+FROM unnest(%s::text[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS w(session, person, thread, n)
+LEFT JOIN django_session s ON s.session_key = w.session AND s.expire_date > now()
+LEFT JOIN threads_user u ON u.id = w.person
+LEFT JOIN threads_threadmember m ON m.user_id = w.person AND m.thread_id = w.thread
+LEFT JOIN threads_thread t ON t.id = w.thread
+"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the rows say about one socket: still signed in, still a member, and how far the thread has come."""
+
+    signed_in: bool
+    member: bool
+    version: int
+    cursors: dict[str, int]
+
+
+class Watched(Protocol):
+    """An open socket."""
+
+    session_key: str
+    user_id: UUID
+    thread_id: UUID | None
+
+    async def observe(self, seen: Seen, *, ping: bool) -> None:
+        """Act on what the rows say: close, catch up, ping."""
+
+
+async def read(query: Callable[[], T]) -> T:
+    """Run a database read off the event loop; the connection goes back to the pool at once."""
+
+    def released() -> T:
+        try:
+            return query()
+        finally:
+            connection.close()
+
+    return await asyncio.get_running_loop().run_in_executor(READS, released)
+
+
+def look(sockets: list[Watched]) -> list[Seen]:
+    """One query for all of them, in their order."""
+    columns = [s.session_key for s in sockets], [s.user_id for s in sockets], [s.thread_id for s in sockets]
+    with connection.cursor() as cursor:
+        cursor.execute(LOOK, columns)
+        rows = sorted(cursor.fetchall())
+    return [Seen(bool(here), member, version or 0, msgspec.json.decode(cursors or "{}")) for _, here, member, version, cursors in rows]
+
+
+class Watch:
+    """The loop of one process; it runs while there is a socket to watch."""
+
+    def __init__(self) -> None:
+        self._sockets: set[Watched] = set()
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, socket: Watched) -> None:
+        """Watch a socket that was let in."""
+        self._sockets.add(socket)
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+
+    def discard(self, socket: Watched) -> None:
+        """It is closed."""
+        self._sockets.discard(socket)
+
+    async def _run(self) -> None:
+        tick = 0
+        while self._sockets:
+            await asyncio.sleep(TICK)
+            tick += 1
+            sockets = list(self._sockets)
+            try:
+                seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
+            except OperationalError:
+                continue  # The database is away; whoever is behind is seen when it is back.
+            for socket, facts in zip(sockets, seen, strict=True):
+                if socket in self._sockets:
+                    await socket.observe(facts, ping=tick % PING_TICKS == 0)
+
+
+watch = Watch()
