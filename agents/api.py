@@ -4,15 +4,16 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Schema
 
 from agents import services
 from agents.registry import all_agents
 from threads.access import run_for, thread_for
+from threads.api import router
 from threads.models import Message, Run
 from threads.rows import Json, message_row, run_row
 
-router = Router()
+__all__ = ["router"]  # The threads' own: reading and asking share the address of a thread's messages, and so must one router.
 
 
 class Prompt(Schema):

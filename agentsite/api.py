@@ -8,14 +8,12 @@ from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.security import SessionAuth
 
-from agents.api import router as agents_router
-from threads.api import router as threads_router
+from agents.api import router
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
 
 logger = logging.getLogger(__name__)
 api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api")
-api.add_router("", threads_router)
-api.add_router("", agents_router)
+api.add_router("", router)
 KINDS = {400: "bad_input", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "bad_input", 413: "too_large", 415: "bad_input", 429: "limit"}
 STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409}
 

@@ -191,8 +191,8 @@ def create_cluster(programs: Path, cluster: Path, user: str | None) -> None:
     private_directory(half, user)
     initdb = [str(programs / "initdb"), "-D", str(half), "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--locale=C"]
     initdb += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync", "--no-instructions"]
-    as_user = {"user": user, "group": user, "extra_groups": []} if user else {}
-    done = subprocess.run(initdb, env=PLAIN_ENV, cwd=half, capture_output=True, text=True, **as_user)  # type: ignore[call-overload]
+    groups: list[str] | None = [] if user else None
+    done = subprocess.run(initdb, env=PLAIN_ENV, cwd=half, capture_output=True, text=True, user=user, group=user, extra_groups=groups)
     if done.returncode:
         raise StartError(f"initdb failed: {done.stderr.strip() or 'it wrote nothing'}")
     half.rename(cluster)

@@ -17,7 +17,7 @@ TICK = 0.1
 PR_SET_PDEATHSIG = 1
 LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None
 # What each stage of the stop may take; databases go after those who use them. Together under 5 s.
-PATIENCE = {False: 2.5, True: 1.4}
+PATIENCE = {False: 2.4, True: 1.4}
 LAST_WORDS = 0.3
 LONGEST_BACKOFF = 15
 STEADY = 10
@@ -72,7 +72,6 @@ def dying_with_me(orphan_signal: signal.Signals) -> Callable[[], None]:
 def spawn(child: Child) -> subprocess.Popen[bytes]:
     """Starts the child in its own session, so that the terminal's Ctrl-C reaches only us."""
     child.log.parent.mkdir(mode=0o700, exist_ok=True)
-    as_user = {"user": child.user, "group": child.user, "extra_groups": []} if child.user else {}
     with child.log.open("ab") as log:
         return subprocess.Popen(
             child.argv,
@@ -85,7 +84,9 @@ def spawn(child: Child) -> subprocess.Popen[bytes]:
             umask=0o077,
             pass_fds=child.keep_fds,
             preexec_fn=dying_with_me(child.orphan_signal),
-            **as_user,  # type: ignore[call-overload]
+            user=child.user,
+            group=child.user,
+            extra_groups=[] if child.user else None,
         )
 
 

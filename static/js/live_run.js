@@ -27,7 +27,7 @@ export class LiveRun {
   follow({ attempt, base }) {
     if (this.base !== null && attempt <= this.attempt && base <= this.base) return;
     // What was known past the new base is thrown away with the rest: ask for it again.
-    this.torn = this.cursor !== null && this.cursor > base;
+    this.torn = this.cursor !== null && attempt === this.attempt && this.cursor > base;
     this.restart(Math.max(attempt, this.attempt), base);
   }
 
@@ -64,15 +64,10 @@ export class LiveRun {
     for (const delta of held) this.offer(delta);
   }
 
-  /** A sync is about to bring everything committed so far: what was held is in it. */
-  settle() {
-    this.held = [];
-    this.torn = false;
-  }
-
   take(delta) {
     for (const part of delta.parts) this.reduce(part);
     this.cursor = delta.end;
+    this.torn = false;
   }
 
   reduce(part) {

@@ -15,8 +15,8 @@ export class ThreadStore {
     this.listeners = new Set();
     this.thread = null;
     this.version = null;
+    this.pinged = null;
     this.clear();
-    this.forgetGaps();
   }
 
   clear() {
@@ -24,14 +24,9 @@ export class ThreadStore {
     this.runs = new Map();
     this.toolCalls = new Map();
     this.live = new Map();
-    this.before = null;
-  }
-
-  forgetGaps() {
     this.early = new Map(); // changed frames that came before their turn, by version
-    this.pinged = null;
-    this.stale = false;
-    for (const live of this.live.values()) live.settle();
+    this.announced = 0; // the version of a frame that came without its rows
+    this.before = null;
   }
 
   /** Calls `listener({run})` after each change; `run` names the only run whose live parts grew, or is null. */
@@ -58,11 +53,12 @@ export class ThreadStore {
 
   sync(frame) {
     if (frame.reset) this.clear();
-    this.forgetGaps();
     this.takeRows(frame);
     this.version = frame.reset ? frame.version : Math.max(this.version ?? 0, frame.version);
     for (const delta of frame.deltas) this.delta(delta);
     if (frame.reset) this.before = frame.before;
+    this.pinged = null;
+    this.catchUp();
   }
 
   changed(frame) {
@@ -70,14 +66,20 @@ export class ThreadStore {
     if (frame.version > this.version + 1) {
       this.early.set(frame.version, frame);
     } else if (frame.ids_only) {
-      this.stale = true;
+      this.announced = frame.version;
     } else {
       this.takeRows(frame);
       this.version = frame.version;
-      const next = this.early.get(this.version + 1);
-      this.early.delete(this.version + 1);
-      if (next) this.changed(next);
+      this.catchUp();
     }
+  }
+
+  /** Takes the frames whose turn has come. */
+  catchUp() {
+    for (const version of this.early.keys()) if (version <= this.version) this.early.delete(version);
+    const next = this.early.get(this.version + 1);
+    this.early.delete(this.version + 1);
+    if (next) this.changed(next);
   }
 
   delta(delta) {
@@ -144,6 +146,11 @@ export class ThreadStore {
   get position() {
     const known = [...this.live].filter(([, live]) => live.cursor !== null);
     return { version: this.version, cursors: Object.fromEntries(known.map(([run, live]) => [run, live.cursor])) };
+  }
+
+  /** True when rows are missing that no later frame will bring. */
+  get stale() {
+    return this.announced > this.version;
   }
 
   /** True when a frame was lost or is late. */
