@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from agents.registry import all_agents
+from agents.api import agents as agent_rows
 from threads.models import Thread, User
 from threads.rows import thread_row
 from threads.sync import snapshot
@@ -20,17 +20,12 @@ def _listed(user: User) -> list[dict[str, Any]]:
     return [thread_row(thread) for thread in Thread.objects.visible_to(user).listed()[:LISTED]]
 
 
-def _agents() -> list[dict[str, Any]]:
-    fields = ("name", "title", "description", "examples")
-    return [{field: getattr(agent, field) for field in fields} for agent in all_agents()]
-
-
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     common = {
         "me": {"id": str(user.pk), "name": user.name},
         "threads": _listed(user),
-        "agents": _agents(),
+        "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
     }
     response = render(request, template, common | context)

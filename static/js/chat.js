@@ -79,7 +79,7 @@ const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadI
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });
 new Announcer(store, at("announcer"), agentTitle);
-new Title(store, { node: at("title"), path, mayRename: () => myRole() === "owner" });
+new Title(store, { node: at("title"), path, mayRename: () => myRole() !== "viewer" });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
 at("stop").addEventListener("click", stop);
 // Whoever opens a card wants to read it, not to be carried to the end.

@@ -1,4 +1,4 @@
-/** The thread's title; its owner can rename it in place. */
+/** The thread's title; who may write can rename it in place. */
 import { request } from "#api";
 import { element, icon, setText } from "#element";
 
