@@ -4,7 +4,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.http import HttpRequest
-from ninja import Schema
+from ninja import Schema, Status
 
 from agents import services
 from agents.registry import all_agents
@@ -35,11 +35,11 @@ def agents(request: HttpRequest) -> list[Json]:
 
 
 @router.post("/threads/{uuid:thread_id}/messages", response={202: Any})
-def send(request: HttpRequest, thread_id: UUID, prompt: Prompt) -> tuple[int, Json]:
+def send(request: HttpRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
     """Ask an agent in a thread. The answer comes over the thread's socket."""
     thread = thread_for(request.user, thread_id, "write")
     asked = services.send(request.user, thread, prompt.text, agent=prompt.agent, message_id=prompt.id, meanwhile=prompt.meanwhile)
-    return 202, _asked(*asked)
+    return Status(202, _asked(*asked))
 
 
 @router.post("/threads/{uuid:thread_id}/stop")
@@ -58,9 +58,9 @@ def stop_run(request: HttpRequest, run_id: UUID) -> Json:
 
 
 @router.post("/runs/{uuid:run_id}/retry", response={202: Any})
-def retry(request: HttpRequest, run_id: UUID) -> tuple[int, Json]:
+def retry(request: HttpRequest, run_id: UUID) -> Status[Json]:
     """Answer the prompt of a failed or stopped run again."""
-    return 202, _asked(*services.retry(request.user, run_for(request.user, run_id, "write")))
+    return Status(202, _asked(*services.retry(request.user, run_for(request.user, run_id, "write"))))
 
 
 def _asked(message: Message, run: Run) -> Json:

@@ -13,11 +13,13 @@ import json
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, get_type_hints
 from uuid import UUID
 
+from django.db import connection
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 
@@ -27,6 +29,8 @@ from threads.models import Thread, ToolCall
 MAX_RESULT_BYTES = 1_000_000
 MAX_ARGUMENT_BYTES = 1_000_000
 PROGRESS_INTERVAL = 0.25
+# A coroutine may tell its progress too, and Django's ORM refuses to work in a thread with a running event loop.
+PROGRESS_WRITER = ThreadPoolExecutor(2, thread_name_prefix="tool-progress")
 
 
 @dataclass(frozen=True)
@@ -112,10 +116,16 @@ class ToolContext:
             return
         self._shown_at = now
         shown = {"text": str(text)[:200], "fraction": None if fraction is None else min(1.0, max(0.0, float(fraction)))}
-        with Thread.objects.changing(self.thread_id) as change:
-            call = ToolCall.objects.select_for_update().filter(pk=self.call_id, status=ToolCall.Status.RUNNING).first()
-            if call is not None:
-                change.update(call, progress=shown)
+        PROGRESS_WRITER.submit(self._show, shown).result()
+
+    def _show(self, shown: dict[str, Any]) -> None:
+        try:
+            with Thread.objects.changing(self.thread_id) as change:
+                call = ToolCall.objects.select_for_update().filter(pk=self.call_id, status=ToolCall.Status.RUNNING).first()
+                if call is not None:
+                    change.update(call, progress=shown)
+        finally:
+            connection.close()
 
 
 def call_tool(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any]:

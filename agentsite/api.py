@@ -3,6 +3,8 @@
 import logging
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -42,6 +44,13 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
     """Malformed JSON, a missing CSRF token and their like."""
     return _error(request, error.status_code, KINDS.get(error.status_code, "internal"), str(error))
+
+
+@api.exception_handler(RequestDataTooBig)
+def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
+    """The body is over the limit."""
+    del error
+    return _error(request, 413, "too_large", f"The request is larger than {settings.MAX_BODY_BYTES:,} bytes.")
 
 
 @api.exception_handler(AuthenticationError)

@@ -207,7 +207,7 @@ def private_directory(path: Path, user: str | None) -> Path:
         os.chown(path, owner.pw_uid, owner.pw_gid)
         if subprocess.run(["test", "-x", path], user=user, group=user, extra_groups=[]).returncode:
             raise StartError(
-                f"The database user {user} cannot enter {path.parent}; set AGENTSITE_DATA_DIR to a place it can, e.g. below /srv."
+                f"The database user {user} cannot enter {path.parent}; AGENTSITE_DATA_DIR names another place, e.g. below /srv."
             )
     return path
 

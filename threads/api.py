@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.http import Http404, HttpRequest
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from threads import broadcast
@@ -58,18 +58,18 @@ def threads(request: HttpRequest, before: str = "", limit: int = 50) -> Json:
 
 
 @router.post("/threads", response={200: Any, 201: Any})
-def new_thread(request: HttpRequest, new: NewThread) -> tuple[int, Json]:
+def new_thread(request: HttpRequest, new: NewThread) -> Status[Json]:
     """Make a thread that belongs to the caller."""
     pk = new.id or uuid7()
     if Thread.objects.filter(pk=pk).exists():
         if not Thread.objects.filter(pk=pk, owner=request.user).exists():
             raise Conflict("This id is taken.")
-        return 200, _described(pk)
+        return Status(200, _described(pk))
     try:
         Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent)
     except IntegrityError:
         return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
-    return 201, _described(pk)
+    return Status(201, _described(pk))
 
 
 @router.get("/threads/{uuid:thread_id}")
@@ -98,7 +98,7 @@ def members(request: HttpRequest, thread_id: UUID) -> Json:
 
 
 @router.post("/threads/{uuid:thread_id}/members", response={201: Any})
-def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> tuple[int, Json]:
+def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> Status[Json]:
     """Let somebody in, or change what they may do."""
     thread = thread_for(request.user, thread_id, "manage")
     user = User.objects.filter(username__iexact=new.username.strip(), is_active=True).first()
@@ -109,11 +109,11 @@ def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> tuple[i
     with Thread.objects.changing(thread.pk) as change:
         ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": new.role})
         change.relist()
-    return 201, {"id": str(user.pk), "name": user.name, "role": new.role}
+    return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
 
 @router.delete("/threads/{uuid:thread_id}/members/{uuid:user_id}", response={204: None})
-def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> tuple[int, None]:
+def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> Status[None]:
     """Remove somebody; members may remove themselves. Their open pages are closed."""
     thread = thread_for(request.user, thread_id, "view" if user_id == request.user.pk else "manage")
     with Thread.objects.changing(thread.pk) as change:
@@ -122,7 +122,7 @@ def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> tuple
             raise Http404("There is no such member.")
         change.relist()
         transaction.on_commit(lambda: broadcast.gone(thread, user_id), robust=True)
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/threads/{uuid:thread_id}/messages")

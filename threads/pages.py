@@ -13,7 +13,7 @@ from django.views.generic import CreateView
 from threads.models import User
 
 
-class SignUpForm(UserCreationForm):  # type: ignore[type-arg]
+class SignUpForm(UserCreationForm):
     """A name and a password, twice."""
 
     class Meta(UserCreationForm.Meta):
@@ -29,7 +29,7 @@ class SignIn(auth_views.LoginView):
     redirect_authenticated_user = True
 
 
-class SignUp(CreateView):  # type: ignore[type-arg]
+class SignUp(CreateView):
     """Makes an account and signs its owner in."""
 
     template_name = "accounts/sign_up.html"

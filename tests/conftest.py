@@ -1,0 +1,99 @@
+"""The cast, the fake model at the edge, and two ways to run the rest for real: in this process, and as a whole site."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+
+from agents import services, tasks
+from agents.agent import Agent
+from agentsite.agents import AGENTS
+from tests.fake_openai import FakeOpenAI
+from tests.site import Site, running_site
+from threads.models import Message, Run, Thread, User
+
+
+@pytest.fixture(scope="session")
+def fake_server() -> Iterator[FakeOpenAI]:
+    with FakeOpenAI() as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def fake(fake_server: FakeOpenAI, settings: Any) -> FakeOpenAI:
+    """The model's server; the only fake in the house."""
+    fake_server.reset()
+    settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL, settings.MODEL = "sk-test-secret", fake_server.url, "fake"
+    settings.DEMO_TOKENS_PER_SECOND = 5000
+    return fake_server
+
+
+@pytest.fixture
+def database(transactional_db: None) -> Iterator[None]:
+    """Real transactions: locks, on_commit and other threads' connections count here."""
+    yield
+    if tasks.process.cache_info().currsize:
+        tasks.process().stop()
+        tasks.process.cache_clear()
+    connections.close_all()
+
+
+@pytest.fixture
+def alice(database: None) -> User:
+    return User.objects.create_user("alice", password="secret")
+
+
+@pytest.fixture
+def bob(database: None) -> User:
+    return User.objects.create_user("bob", password="secret")
+
+
+@pytest.fixture
+def mallory(database: None) -> User:
+    return User.objects.create_user("mallory", password="secret")
+
+
+@pytest.fixture
+def thread(alice: User) -> Thread:
+    return Thread.start(alice, title="Trip", default_agent="plain")
+
+
+@pytest.fixture
+def client_of() -> Callable[[User], Client]:
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture(autouse=True)
+def offered(monkeypatch: pytest.MonkeyPatch) -> dict[str, Agent]:
+    """The site's agents, and a plain one that asks the fake server; tests may add more."""
+    agents = {"plain": Agent("plain")} | {agent.name: agent for agent in AGENTS}
+    monkeypatch.setattr("agents.registry._by_name", lambda: agents)
+    return agents
+
+
+@pytest.fixture
+def ask(alice: User, thread: Thread) -> Callable[..., tuple[Message, Run]]:
+    """Send a prompt and answer it in this process, with the real machinery of a worker."""
+
+    def asked(text: str, *, answer: bool = True, **options: Any) -> tuple[Message, Run]:
+        message, run = services.send(alice, thread, text, **options)
+        if answer:
+            tasks.answer(str(thread.pk))
+            run.refresh_from_db()
+        return message, run
+
+    return asked
+
+
+@pytest.fixture(scope="session")
+def site(fake_server: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The whole site as real processes on a database of its own."""
+    with running_site(tmp_path_factory.mktemp("site"), fake_server.url) as site:
+        yield site

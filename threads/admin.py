@@ -1,0 +1,115 @@
+"""The admin: every model searchable; what is a record of what happened can be read, not changed."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.http import HttpRequest
+
+from threads.models import Delta, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+
+
+@admin.register(User)
+class UserAdmin(DjangoUserAdmin):
+    """People."""
+
+    fieldsets = (*DjangoUserAdmin.fieldsets, ("Language and preferences", {"fields": ("language", "time_zone", "preferences")}))  # type: ignore[misc]
+
+
+class RecordAdmin(admin.ModelAdmin):
+    """A record of what happened: shown, never edited."""
+
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Records are made by what happens."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """And stay as they are."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """They go with their thread."""
+        return False
+
+
+class MemberInline(admin.TabularInline):
+    """Who may see a thread."""
+
+    model = ThreadMember
+    autocomplete_fields = ("user",)
+    extra = 0
+
+
+@admin.register(Thread)
+class ThreadAdmin(admin.ModelAdmin):
+    """Threads with their members."""
+
+    list_display = ("__str__", "owner", "default_agent", "status", "kind", "version", "last_activity")
+    list_filter = ("status", "kind", "default_agent")
+    list_select_related = ("owner",)
+    search_fields = ("title", "id", "owner__username")
+    autocomplete_fields = ("owner", "assigned_to")
+    readonly_fields = ("version", "sync_floor", "last_order", "last_step", "root", "parent", "fork_order", "kind", "last_activity", "created_at")
+    show_full_result_count = False
+    inlines = (MemberInline,)
+
+
+@admin.register(ThreadMember)
+class ThreadMemberAdmin(admin.ModelAdmin):
+    """Memberships."""
+
+    list_display = ("user", "thread", "role")
+    list_filter = ("role",)
+    list_select_related = ("user", "thread")
+    search_fields = ("user__username", "thread__title", "thread__id")
+    autocomplete_fields = ("user", "thread")
+
+
+@admin.register(Message)
+class MessageAdmin(RecordAdmin):
+    """What was said."""
+
+    list_display = ("__str__", "thread", "author", "agent_name", "status", "model", "created_at")
+    list_filter = ("role", "status", "agent_name")
+    list_select_related = ("thread", "author")
+    search_fields = ("id", "thread__id", "author__username", "agent_name")
+
+
+@admin.register(Run)
+class RunAdmin(RecordAdmin):
+    """Answers and how they went."""
+
+    list_display = ("__str__", "thread", "requested_by", "attempt", "crashes", "step", "created_at", "ended_at")
+    list_filter = ("status", "agent")
+    list_select_related = ("thread", "requested_by")
+    search_fields = ("id", "thread__id", "requested_by__username", "worker")
+
+
+@admin.register(ToolCall)
+class ToolCallAdmin(RecordAdmin):
+    """What agents did."""
+
+    list_display = ("__str__", "run", "thread", "step", "index", "created_at", "ended_at")
+    list_filter = ("status", "tool")
+    list_select_related = ("run", "thread")
+    search_fields = ("id", "run__id", "thread__id", "tool", "provider_call_id")
+
+
+@admin.register(Delta)
+class DeltaAdmin(RecordAdmin):
+    """Streams of the last minutes."""
+
+    list_display = ("__str__", "run", "attempt", "step")
+    list_select_related = ("run",)
+    search_fields = ("run__id",)
+
+
+@admin.register(Tombstone)
+class TombstoneAdmin(RecordAdmin):
+    """What was deleted in the last day."""
+
+    list_display = ("__str__", "thread", "version", "created_at")
+    list_select_related = ("thread",)
+    search_fields = ("row_id", "thread__id")
