@@ -78,9 +78,7 @@ def claim(supervisor: Supervisor, data_dir: Path) -> int:
         make_directory(data_dir, 0o711 if database_user() else 0o700)
         lock = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
-        raise StartError(
-            f"Cannot write to the data directory {data_dir} ({error.strerror}); AGENTSITE_DATA_DIR names another one."
-        ) from error
+        raise StartError(f"Cannot write to the data directory {data_dir} ({error.strerror}); name another: AGENTSITE_DATA_DIR.") from error
     supervisor.cleanup.callback(os.close, lock)
     # After a `kill -9` the previous Postgres may still be writing its last checkpoint.
     deadline = time.monotonic() + PREVIOUS_STOP_SECONDS
@@ -206,9 +204,7 @@ def private_directory(path: Path, user: str | None) -> Path:
         owner = pwd.getpwnam(user)
         os.chown(path, owner.pw_uid, owner.pw_gid)
         if subprocess.run(["test", "-x", path], user=user, group=user, extra_groups=[]).returncode:
-            raise StartError(
-                f"The database user {user} cannot enter {path.parent}; AGENTSITE_DATA_DIR names another place, e.g. below /srv."
-            )
+            raise StartError(f"The database user {user} cannot enter {path.parent}; name a place it can: AGENTSITE_DATA_DIR.")
     return path
 
 
