@@ -102,7 +102,8 @@ class CallLine {
   }
 }
 
+/** All kinds of tokens together: the kinds don't overlap. */
 function tokens(usage) {
-  const total = usage?.total_tokens ?? (usage?.input_tokens ?? 0) + (usage?.output_tokens ?? 0);
+  const total = Object.values(usage ?? {}).reduce((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
   return total ? `${total.toLocaleString()} tokens` : "";
 }

@@ -1,0 +1,246 @@
+"""What one person does on the pages, on a desk and on a phone."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Enter
+from tests.browser.test_watching import ended, last_answer, say
+from tests.fake_openai import Call, FakeOpenAI, Plan
+from tests.site import PASSWORD, Person
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+MARKDOWN = """A table and code:
+
+| City | Degrees |
+|---|---:|
+| Oslo | -3 |
+
+```python
+def f(): return "x"
+```
+
+[a link](https://example.com/page) ![a picture](https://example.com/p.png) [bad](javascript:alert(1)) <b onclick="alert(1)">raw</b>
+"""
+PAYLOAD = '<img src=x onerror="document.title=1"><script>document.title=2</script>'
+
+
+def test_signing_up_and_the_first_question(enter: Enter) -> None:
+    page = enter(None).open("/")
+    page.get_by_role("link", name="Create an account").click()
+    page.locator("[name=username]").fill(f"carol{os.getpid()}")
+    for field in ("password1", "password2"):
+        page.locator(f"[name={field}]").fill(PASSWORD)
+    page.get_by_role("button", name="Create account").click()
+    expect(page.get_by_text("Who should answer?")).to_be_visible()
+    page.get_by_role("radio", name=re.compile("Weather")).check()
+    expect(page.locator(".example")).to_have_count(3)
+    page.locator(".example").first.click()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile(r"/threads/[0-9a-f-]{36}/"))
+    ended(page)
+    assert last_answer(page)
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_tool_calls_in_the_flow_and_in_the_panel(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    fake.script(Plan(tools=(Call("lookup_order", '{"order_id": "1042"}'), Call("lookup_order", '{"order_id": "7"}'))), Plan(text="It is sent."))
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, "Where is order 1042?")
+    expect(page.locator("#runs progress").first).to_be_visible()
+    ended(page)
+    expect(page.locator(".tool")).to_have_count(2)
+    expect(page.locator("#runs li")).to_have_count(2)
+    expect(page.locator('.tool[data-state="bad"]')).to_have_count(1)
+    card = page.locator('.tool[data-state="good"]')
+    expect(card.locator("summary")).to_contain_text("1042")
+    card.locator("summary").click()
+    expect(card.locator(".json").last).to_contain_text('"item": "Trail tent, two persons"')
+    assert "It is sent." in last_answer(page)
+    page.reload()
+    expect(page.locator(".tool")).to_have_count(2)
+
+
+def test_an_error_says_why_and_can_be_retried(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, "Are you there? [[fault=401 times=1]]")
+    expect(page.locator(".error-reason")).to_be_visible()
+    assert page.locator(".error-reason").inner_text()
+    page.get_by_role("button", name="Retry").click()
+    expect(page.locator(".answer .prose").last).to_contain_text("Are you there?")
+    ended(page)
+    expect(page.get_by_role("button", name="Retry")).to_be_hidden()
+
+
+def test_hostile_text_stays_text(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    fake.script(Plan(text=f"{MARKDOWN}\n\n{PAYLOAD}"))
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, PAYLOAD)
+    ended(page)
+    expect(page.locator(".said").last).to_have_text(PAYLOAD)
+    expect(page.locator(".prose").last).to_contain_text(PAYLOAD)
+    assert page.locator(".messages :is(img, script, b, [style], [onclick])").count() == 0
+    assert page.locator('.messages a[href^="javascript"]').count() == 0
+
+
+def test_markdown_is_set_well(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    fake.script(Plan(text=MARKDOWN))
+    tab = enter(alice, permissions=["clipboard-read", "clipboard-write"])
+    page = tab.open(f"/threads/{shared}/")
+    say(page, "Show me Markdown.")
+    ended(page)
+    expect(page.locator(".table-box td").first).to_have_text("Oslo")
+    expect(page.locator(".code .hljs-keyword").first).to_have_text("def")
+    link = page.get_by_role("link", name="a link")
+    assert (link.get_attribute("rel"), link.get_attribute("target")) == ("noopener noreferrer nofollow", "_blank")
+    expect(page.get_by_role("link", name="a picture (image)")).to_be_visible()
+    page.locator(".code .copy").click()
+    expect(page.locator(".code .copy")).to_have_text("Copied")
+    assert page.evaluate("() => navigator.clipboard.readText()") == 'def f(): return "x"'
+
+
+def test_a_member_is_added_and_removed(enter: Enter, alice: Person, bob: Person) -> None:
+    thread = alice.new_thread("weather")
+    owner, member = enter(alice).open(f"/threads/{thread}/"), enter(bob)
+    bobs = member.open("/threads/new/")
+    expect(bobs.locator("#badge")).to_have_text("Live")
+    owner.get_by_role("button", name="Share").click()
+    owner.get_by_label("Name").fill("nobody-here")
+    tab_error = owner.locator("#share-error")
+    owner.get_by_role("button", name="Add").click()
+    expect(tab_error).to_have_text("There is nobody of this name.")
+    owner.get_by_label("Name").fill("bob")
+    owner.get_by_label("May").select_option("viewer")
+    owner.get_by_role("button", name="Add").click()
+    expect(owner.locator("#members li")).to_have_count(2)
+    bobs.locator(f'#thread-list a[href="/threads/{thread}/"]').click()
+    expect(bobs.locator("#read-only")).to_contain_text("You can read this thread.")
+    expect(bobs.locator("#composer")).to_be_hidden()
+    owner.get_by_role("button", name="Remove bob").click()
+    expect(bobs.locator("#read-only")).to_contain_text("no longer available")
+    expect(bobs.locator(f'#thread-list a[href="/threads/{thread}/"]')).to_have_count(0)
+
+
+def test_strangers_see_nothing(enter: Enter, stranger: Person, shared: str) -> None:
+    tab = enter(stranger)
+    tab.expected = ["404"]
+    expect(tab.open(f"/threads/{shared}/").get_by_role("heading", name="Not found")).to_be_visible()
+    expect(tab.open("/threads/new/").locator(f'a[href="/threads/{shared}/"]')).to_have_count(0)
+    expect(enter(None).open(f"/threads/{shared}/").get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_what_could_not_be_sent_is_kept_and_sent_once(enter: Enter, alice: Person, shared: str) -> None:
+    tab = enter(alice)
+    tab.expected = ["WebSocket", "ERR_INTERNET_DISCONNECTED"]
+    page = tab.open(f"/threads/{shared}/")
+    tab.context.set_offline(True)
+    say(page, "Keep me")
+    expect(page.locator("#composer-error")).to_contain_text("Your text is still here")
+    expect(page.locator("#text")).to_have_value("Keep me")
+    tab.context.set_offline(False)
+    page.keyboard.press("Enter")
+    ended(page)
+    expect(page.locator(".said", has_text="Keep me")).to_have_count(1)
+    expect(page.locator("#text")).to_have_value("")
+
+
+def test_the_composer_minds_keys_and_length(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    expect(page.locator("#send")).to_be_disabled()
+    page.locator("#text").press_sequentially("one")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("two")
+    expect(page.locator("#text")).to_have_value("one\ntwo")
+    page.locator("#text").dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+    expect(page.locator(".said")).to_have_count(0)
+    page.locator("#text").fill("x" * 100_001)
+    expect(page.locator("#composer-error")).to_contain_text("Too long by 1")
+    expect(page.locator("#send")).to_be_disabled()
+    page.locator("#text").fill("   ")
+    page.keyboard.press("Enter")
+    expect(page.locator(".said")).to_have_count(0)
+
+
+def test_the_page_follows_only_a_reader_at_the_end(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    fake.script(Plan(text="A line of text.\n\n" * 400, rate=400))
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, "Go on and on.")
+    expect(page.locator(".prose p").nth(60)).to_be_attached()
+    scroller = page.locator("#scroller")
+    scroller.hover()
+    page.mouse.wheel(0, -400)
+    expect(page.locator("#latest")).to_be_visible()
+    before = scroller.evaluate("node => node.scrollTop")
+    expect(page.locator(".prose p").nth(200)).to_be_attached()
+    assert scroller.evaluate("node => node.scrollTop") == before
+    page.locator("#latest").click()
+    expect(page.locator("#latest")).to_be_hidden()
+    ended(page)
+    assert scroller.evaluate("node => node.scrollHeight - node.clientHeight - node.scrollTop") < 2
+
+
+def test_older_messages_come_without_a_jump(enter: Enter, alice: Person) -> None:
+    thread = alice.new_thread("weather")
+    for number in range(40):
+        alice.ask(thread, f"Question {number} [[tokens=5 rate=0]]")
+    page = enter(alice).open(f"/threads/{thread}/")
+    ended(page)
+    page.reload()
+    expect(page.locator(".said").last).to_contain_text("Question 39")
+    assert page.locator(".said").count() < 40
+    first = page.locator(".said").first.inner_text()
+    page.locator("#scroller").evaluate("node => node.scrollTop = 500")
+    expect(page.locator(".said")).to_have_count(40)
+    expect(page.locator(".said", has_text=first)).to_be_in_viewport()
+
+
+def test_renaming_reaches_every_tab(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
+    first, second = enter(alice).open(f"/threads/{shared}/"), enter(bob).open(f"/threads/{shared}/")
+    expect(second.locator("#badge")).to_have_text("Live")
+    first.locator("#title").hover()
+    first.get_by_role("button", name="Rename thread").click()
+    first.get_by_label("Title").fill("Parcels & <b>more</b>")
+    first.keyboard.press("Enter")
+    for page in (first, second):
+        expect(page.locator("#title h1")).to_have_text("Parcels & <b>more</b>")
+        expect(page.locator('#thread-list [aria-current="page"]')).to_contain_text("Parcels & <b>more</b>")
+
+
+def test_on_a_phone_the_panes_slide_over(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice, **PHONE).open(f"/threads/{shared}/")
+    for pane, opener in (("#threads", "Threads"), ("#activity", "Activity")):
+        expect(page.locator(pane)).to_be_hidden()
+        page.get_by_role("button", name=opener, exact=True).tap()
+        expect(page.locator(pane)).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.locator(pane)).to_be_hidden()
+    assert page.evaluate("() => document.documentElement.scrollWidth") == 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", ["/accounts/sign-in/", "/accounts/sign-up/"])
+def test_the_pages_of_strangers_complain_of_nothing(enter: Enter, path: str, scheme: str) -> None:
+    page = enter(None, color_scheme=scheme).open(path)
+    assert page.locator("button").count() == 1
+    assert page.locator("[style], script:not([nonce]):not([src])").count() == 0
+
+
+@pytest.mark.skipif(os.environ.get("AGENTSITE_SCREENSHOT") != "1", reason="AGENTSITE_SCREENSHOT=1 makes docs/screenshot.png anew")
+def test_the_picture_of_the_readme(enter: Enter, alice: Person, fake: FakeOpenAI) -> None:
+    thread = alice.new_thread("support")
+    told = (
+        "Your tent left **Hamburg** on Thursday and is on the van in Göttingen, due *today before 18:00*.\n\n"
+        "| Scan | When |\n|---|---|\n| Picked up in Hamburg | Thursday 14:10 |\n| Sorted in Hannover | Friday 02:35 |\n\n"
+        "I am following the second parcel as well, so that you get both times at once."
+    )
+    calls = (Call("lookup_order", '{"order_id": "1042"}'), Call("track_parcel", '{"parcel": "HH-7781"}'))
+    fake.script(Plan(tools=calls, reasoning=20), Plan(text=told, rate=2000, tools=(Call("lookup_order", '{"order_id": "1044"}'),)))
+    page = enter(alice).open(f"/threads/{thread}/")
+    say(page, "Where is order 1042? And has 1044 arrived?")
+    expect(page.locator("#runs li")).to_have_count(3)
+    expect(page.locator("#runs progress").last).to_be_visible()
+    page.screenshot(path=Path(__file__).parents[2] / "docs" / "screenshot.png")

@@ -1,0 +1,97 @@
+"""Several people and tabs watch one answer, through reloads and lost connections."""
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Enter
+from tests.fake_openai import FakeOpenAI, Plan
+from tests.site import Person
+
+LONG = "[[tokens=150 rate=40]]"
+
+
+def last_answer(page: Page) -> str:
+    return page.locator(".answer .answer-body").last.inner_text()
+
+
+def begun(page: Page) -> None:
+    expect(page.locator(".answer .prose").last).to_contain_text(" ")
+
+
+def ended(page: Page) -> None:
+    expect(page.locator("#stop")).to_be_hidden(timeout=30_000)
+    expect(page.locator(".answer.is-active")).to_have_count(0)
+
+
+def say(page: Page, text: str) -> None:
+    page.locator("#text").fill(text)
+    page.keyboard.press("Enter")
+
+
+def test_everybody_ends_with_the_same_text(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
+    first, second = enter(alice).open(f"/threads/{shared}/"), enter(bob).open(f"/threads/{shared}/")
+    say(first, f"Tell us something long. {LONG}")
+    begun(second)
+    third = enter(bob).open(f"/threads/{shared}/")
+    assert last_answer(third), "a tab that comes later has all that was said at load"
+    for page in (first, second, third):
+        ended(page)
+    texts = [last_answer(page) for page in (first, second, third)]
+    fresh = enter(alice).open(f"/threads/{shared}/")
+    assert len(texts[0]) > 300 and {*texts, last_answer(fresh)} == {texts[0]}
+
+
+def test_the_blocks_stay_when_deltas_become_rows(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, LONG)
+    begun(page)
+    page.locator(".answer .prose").last.evaluate("node => { node.marked = true; node.firstChild.marked = true; }")
+    ended(page)
+    assert page.locator(".answer .prose").last.evaluate("node => node.marked === true")
+
+
+def test_reload_in_the_middle(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, LONG)
+    begun(page)
+    before = last_answer(page)
+    page.reload()
+    assert last_answer(page).startswith(before[: len(before) // 2])
+    ended(page)
+    text = last_answer(page)
+    page.reload()
+    assert last_answer(page) == text
+
+
+def test_a_lost_connection_loses_nothing(enter: Enter, alice: Person, shared: str) -> None:
+    tab = enter(alice)
+    tab.expected = ["WebSocket", "ERR_INTERNET_DISCONNECTED"]
+    page = tab.open(f"/threads/{shared}/")
+    say(page, LONG)
+    begun(page)
+    tab.context.set_offline(True)
+    page.wait_for_timeout(1500)
+    tab.context.set_offline(False)
+    ended(page)
+    expect(page.locator("#badge")).to_have_text("Live")
+    assert last_answer(page) == last_answer(enter(alice).open(f"/threads/{shared}/"))
+
+
+def test_stop_from_another_tab(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
+    first, second = enter(alice).open(f"/threads/{shared}/"), enter(bob).open(f"/threads/{shared}/")
+    say(first, "[[tokens=2000 rate=40]]")
+    begun(second)
+    second.locator("#stop").click()
+    ended(first)
+    ended(second)
+    expect(first.locator(".answer .note").last).to_have_text("Stopped")
+    assert last_answer(first) == last_answer(second) != ""
+
+
+def test_a_long_answer_is_shown_whole_and_quickly(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    paragraph = "Some **bold** words, a [link](https://example.com/a) and `code`. " * 4 + "\n\n"
+    fake.script(Plan(text=paragraph * 1500, rate=0))
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, "Everything, please.")
+    expect(page.locator(".prose p")).to_have_count(1500, timeout=40_000)
+    ended(page)
+    assert page.locator(".answer strong").count() == 6000
