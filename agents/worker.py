@@ -134,9 +134,10 @@ class Worker:
         self.closed = threading.Event()
         self._active: dict[UUID, Active] = {}
         self._lock = threading.Lock()
-        self._threads = [threading.Thread(target=target, name=target.__name__, daemon=True) for target in (self._read_loop, self._watch)]
-        for thread in self._threads:
-            thread.start()
+        self._reader = threading.Thread(target=self._read_loop, name="model-reader", daemon=True)
+        self._watcher = threading.Thread(target=self._watch, name="run-watch", daemon=True)
+        self._reader.start()
+        self._watcher.start()
 
     @contextmanager
     def active(self, run: Run) -> Iterator[Active]:
@@ -167,11 +168,11 @@ class Worker:
     def stop(self) -> None:
         """End the machinery; runs still in it find themselves without a lease."""
         self.closed.set()
+        self._watcher.join()
         asyncio.run_coroutine_threadsafe(openai.close(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
+        self._reader.join()
         self.writer.stop()
-        for thread in self._threads:
-            thread.join()
 
     def _read_loop(self) -> None:
         asyncio.set_event_loop(self.loop)

@@ -431,3 +431,11 @@ def test_long_work_changes_workers_at_a_step_border(ask: Ask, thread: Thread, bu
     tasks.answer(str(thread.pk))
     run.refresh_from_db()
     assert (run.status, run.attempt, ToolCall.objects.count()) == ("succeeded", 2, 1)
+
+
+@pytest.mark.parametrize("tokens", [0, 1, 3, 5000])
+def test_replies_faster_than_a_window_lose_nothing(ask: Ask, tokens: int) -> None:
+    for _ in range(3):
+        _, run = ask(f"[[tokens={tokens} rate=0 text=]]" if tokens else "[[rate=0 text=' ']]")
+        assert run.status == "succeeded", run.error
+        assert said(run).split() == [f"w{n}" for n in range(tokens)]

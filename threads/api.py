@@ -131,7 +131,7 @@ def messages(request: HttpRequest, thread_id: UUID, before: int | None = None, l
     thread = thread_for(request.user, thread_id)
     with one_moment():
         rows, runs, calls, more = page(thread, before, _limit(limit))
-        live = {run.pk: run.live_parts() for run in runs if run.status == Run.Status.RUNNING}
+        live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
     shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
     return {"messages": shown, "runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls], "before": more}
 

@@ -52,8 +52,8 @@ def page(thread: Thread, before: int | None = None, limit: int = PAGE_ROWS) -> t
     return messages, runs, calls, orders[-1] if more else None
 
 
-def _read(messages: QuerySet[Message]) -> list[Message]:
-    return list(messages.select_related("author").order_by("order", "step_order"))
+def _read(messages: QuerySet[Message], limit: int | None = None) -> list[Message]:
+    return list(messages.select_related("author").order_by("order", "step_order")[:limit])
 
 
 def _page_frame(thread: Thread) -> Json:
@@ -65,7 +65,7 @@ def _page_frame(thread: Thread) -> Json:
 
 
 def _newer(thread: Thread, version: int, cursors: Mapping[str, int]) -> Json | None:
-    messages = _read(thread.messages.filter(version__gt=version)[: MAX_ROWS + 1])
+    messages = _read(thread.messages.filter(version__gt=version), MAX_ROWS + 1)
     runs = list(thread.runs.filter(version__gt=version)[: MAX_ROWS + 1])
     calls = list(thread.tool_calls.filter(version__gt=version)[: MAX_ROWS + 1])
     if len(messages) + len(runs) + len(calls) > MAX_ROWS:

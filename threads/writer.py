@@ -85,12 +85,10 @@ class Stream:
             self.pending.append(part)
 
     def said(self) -> tuple[list[Part], int]:
-        """Everything of the step so far, committed or not, and its number of unmerged parts. Nothing more is written of it."""
+        """Everything of the step so far, committed or not, and its number of unmerged parts."""
         with self.writer.wake:
-            parts = [part for batch in self.batches for part in batch.parts] + self.pending
-            count = self.taken - self.base + len(self.pending)
-            self.pending = []
-        return parts, count
+            self.take()
+            return [part for batch in self.batches for part in batch.parts], self.taken - self.base
 
     def restart(self, attempt: int, step: int, base: int) -> None:
         """Begin a step, or the same step again under a new attempt."""
@@ -99,7 +97,7 @@ class Stream:
             self.pending, self.batches = [], []
 
     def take(self) -> None:
-        """Move what is pending into a batch. Called by the writer, under its lock."""
+        """Move what is pending into a batch. Call under the writer's lock."""
         if self.pending:
             start, self.taken = self.taken, self.taken + len(self.pending)
             self.batches.append(Batch(self, self.attempt, self.step, start, self.taken, self.pending, ""))
@@ -165,7 +163,8 @@ class Writer:
             batches = []
             for stream in streams:
                 stream.take()
-                fresh = stream.batches if stream.rewrite else stream.batches[-1:]
+                # The newest two: `said` may have made one since the last window.
+                fresh = stream.batches if stream.rewrite else stream.batches[-2:]
                 batches += [batch for batch in fresh if stream.rewrite or not batch.encoded]
                 stream.rewrite = False
         for batch in batches:

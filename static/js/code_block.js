@@ -6,7 +6,8 @@ const TOO_LONG = 60_000; // characters; colouring more would be felt
 
 /** A block showing `text`; give it to `colour` when no more is coming. */
 export function codeBlock(text, language) {
-  const code = element("code", language ? { class: `language-${language}` } : {}, text);
+  // marked ends every block with a line break that nobody wrote.
+  const code = element("code", language ? { class: `language-${language}` } : {}, text.replace(/\n$/, ""));
   return element("div", { class: "code" },
     element("div", { class: "code-bar" }, element("span", {}, language || "text"), copyButton(() => code.textContent)),
     element("pre", { tabindex: "0" }, code));

@@ -224,16 +224,17 @@ class Run(models.Model):
                 raise LeaseLost("The run was stopped, ended or taken over.")
             if run.status in self.ENDED:
                 return False
-            said = run.live_parts() if parts is None else parts
-            run._close_answer(change, said, status, error, facts or {})
+            if parts is None:
+                parts, count = run.live_parts()
+            run._close_answer(change, parts, status, error, facts or {})
             usage = add_usage(run.usage, (facts or {}).get("usage"))
             columns = {"lease_until": None, "wake_at": None, "pending_message": None, "ended_at": timezone.now(), "usage": usage}
             change.update(run, status=status, error=error, base=run.base + count, **columns)
             change.touch()
             return True
 
-    def live_parts(self) -> list[Part]:
-        """What the present attempt has streamed and committed since the last saved step."""
+    def live_parts(self) -> tuple[list[Part], int]:
+        """What the present attempt has streamed and committed since the last saved step, and its number of unmerged parts."""
         parts: list[Part] = []
         cursor = self.base
         deltas = self.deltas.filter(attempt=self.attempt, start__gte=self.base).order_by("start")
@@ -242,7 +243,7 @@ class Run(models.Model):
                 break
             parts += batch
             cursor = end
-        return parts
+        return parts, cursor - self.base
 
     def _close_answer(self, change: Change, parts: list[Part], status: str, error: dict[str, Any] | None, facts: dict[str, Any]) -> None:
         unsaved = self.pending_message is not None
