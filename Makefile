@@ -15,7 +15,7 @@ check: install-dev  ## everything a machine can say about the code without runni
 	$(VENV_PYTHON) -m ruff check .
 	SECRET_KEY=check $(VENV_PYTHON) -m mypy
 	.venv/bin/lint-imports
-	DEBUG=1 $(VENV_PYTHON) -m agentsite.local with -- $(VENV_PYTHON) manage.py makemigrations --check --dry-run
+	$(VENV_PYTHON) -m agentsite.local with -- $(VENV_PYTHON) manage.py makemigrations --check --dry-run
 	DEBUG=0 ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV_PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV_PYTHON) manage.py check --deploy --fail-level WARNING
 

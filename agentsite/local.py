@@ -186,7 +186,7 @@ def run_beside_databases(command: list[str]) -> int:
     with Supervisor() as supervisor:
         place = throw_away_directory(supervisor)
         servers = start(supervisor, place, claim(supervisor, place), durable=False)
-        env = {"SECRET_KEY": secrets.token_urlsafe(50)} | os.environ | servers | {"AGENTSITE_DATA_DIR": str(place)}
+        env = {"DEBUG": "1", "SECRET_KEY": secrets.token_urlsafe(50)} | os.environ | servers | {"AGENTSITE_DATA_DIR": str(place)}
         # Ctrl-C reaches the command directly, and what it does with it is its business. Not SIG_IGN: the command would inherit it.
         signal.signal(signal.SIGINT, lambda *_: None)
         return run_command(supervisor, command, env)
