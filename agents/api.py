@@ -8,7 +8,7 @@ from ninja import Schema, Status
 
 from agents import services
 from agents.registry import all_agents
-from threads.access import run_for, thread_for
+from threads.access import SignedRequest, run_for, thread_for
 from threads.api import router
 from threads.models import Message, Run
 from threads.rows import Json, message_row, run_row
@@ -30,12 +30,13 @@ def agents(request: HttpRequest) -> list[Json]:
     """The agents one may ask."""
     del request
     return [
-        {"name": a.name, "title": a.title or a.name.capitalize(), "description": a.description, "examples": list(a.examples)} for a in all_agents()
+        {"name": a.name, "title": a.title or a.name.capitalize(), "description": a.description, "examples": list(a.examples)}
+        for a in all_agents()
     ]
 
 
 @router.post("/threads/{uuid:thread_id}/messages", response={202: Any})
-def send(request: HttpRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
+def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
     """Ask an agent in a thread. The answer comes over the thread's socket."""
     thread = thread_for(request.user, thread_id, "write")
     asked = services.send(request.user, thread, prompt.text, agent=prompt.agent, message_id=prompt.id, meanwhile=prompt.meanwhile)
@@ -43,14 +44,14 @@ def send(request: HttpRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
 
 
 @router.post("/threads/{uuid:thread_id}/stop")
-def stop_thread(request: HttpRequest, thread_id: UUID) -> Json:
+def stop_thread(request: SignedRequest, thread_id: UUID) -> Json:
     """Stop the answer that is being written, if there is one. What was said is kept."""
     run = services.stop_thread(thread_for(request.user, thread_id, "write"))
     return {"run": run_row(run) if run else None}
 
 
 @router.post("/runs/{uuid:run_id}/stop")
-def stop_run(request: HttpRequest, run_id: UUID) -> Json:
+def stop_run(request: SignedRequest, run_id: UUID) -> Json:
     """Stop this run; if it has ended already, nothing changes."""
     run = run_for(request.user, run_id, "write")
     services.stop(run)
@@ -58,7 +59,7 @@ def stop_run(request: HttpRequest, run_id: UUID) -> Json:
 
 
 @router.post("/runs/{uuid:run_id}/retry", response={202: Any})
-def retry(request: HttpRequest, run_id: UUID) -> Status[Json]:
+def retry(request: SignedRequest, run_id: UUID) -> Status[Json]:
     """Answer the prompt of a failed or stopped run again."""
     return Status(202, _asked(*services.retry(request.user, run_for(request.user, run_id, "write"))))
 

@@ -4,13 +4,12 @@ from typing import Any
 
 from threads.errors import AgentError, BadInput, Busy, Conflict, Forbidden, LeaseLost
 
-__all__ = [
-    "AgentError", "BadInput", "Busy", "Conflict", "ContextOverflow", "Drained", "Forbidden", "LeaseLost", "ProviderError", "RunStopped", "ToolError",
-]  # fmt: skip
+__all__ = ["AgentError", "BadInput", "Busy", "Conflict", "Forbidden", "LeaseLost"]
 
 
 class ProviderError(AgentError):
-    """The model's server failed. `kind` is one of rate_limit, auth, not_found, bad_request, server, connection, broken_stream, stalled, garbage.
+    """The model's server failed. `kind` is one of rate_limit, auth, not_found, bad_request, server, connection, broken_stream, stalled
+    and garbage.
 
     `retryable` says whether the same request may succeed later, `retry_after` in how many seconds, if the server said so.
     """

@@ -9,22 +9,16 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from agents.api import agents as agent_rows
+from threads.api import threads as list_threads
 from threads.models import Thread, User
-from threads.rows import thread_row
 from threads.sync import snapshot
-
-LISTED = 50
-
-
-def _listed(user: User) -> list[dict[str, Any]]:
-    return [thread_row(thread) for thread in Thread.objects.visible_to(user).listed()[:LISTED]]
 
 
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     common = {
         "me": {"id": str(user.pk), "name": user.name},
-        "threads": _listed(user),
+        "listing": list_threads(request),
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
     }

@@ -115,7 +115,11 @@ def _complete(call: _Input) -> Part:
     if call.provider_call_id:
         about["providerMetadata"] = {"agentsite": {"callId": call.provider_call_id}}
     if call.size > MAX_ARGUMENT_BYTES:
-        return about | {"type": "tool-input-error", "input": {}, "errorText": f"The arguments were larger than {MAX_ARGUMENT_BYTES:,} bytes."}
+        return about | {
+            "type": "tool-input-error",
+            "input": {},
+            "errorText": f"The arguments were larger than {MAX_ARGUMENT_BYTES:,} bytes.",
+        }
     try:
         arguments = json.loads("".join(call.pieces) or "{}")
     except ValueError:

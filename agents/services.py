@@ -25,7 +25,9 @@ FIRST_HINT = timedelta(seconds=5)
 SWEEP_LOCK = 0x61676E74
 
 
-def send(user: User, thread: Thread, text: str, *, agent: str = "", message_id: UUID | None = None, meanwhile: str = "queue") -> tuple[Message, Run]:
+def send(
+    user: User, thread: Thread, text: str, *, agent: str = "", message_id: UUID | None = None, meanwhile: str = "queue"
+) -> tuple[Message, Run]:
     """Save a prompt and queue its answer. The same id and text again return the same rows and change nothing.
 
     `agent` is empty for the thread's own. `meanwhile` says what to do while an answer is being written: `queue` behind it,
@@ -35,7 +37,7 @@ def send(user: User, thread: Thread, text: str, *, agent: str = "", message_id: 
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name).name
     message_id = message_id or uuid7()
     with transaction.atomic():
-        with Thread.objects.changing(thread.pk) as change:
+        with Thread.changing(thread.pk) as change:
             if repeated := _repeated(message_id, thread, user, text):
                 return repeated
             if meanwhile == "reject" and change.thread.runs.live().exists():
@@ -43,7 +45,7 @@ def send(user: User, thread: Thread, text: str, *, agent: str = "", message_id: 
             if meanwhile == "interrupt":
                 for active in change.thread.runs.active():
                     active.end(Run.Status.STOPPED)
-        with Thread.objects.changing(thread.pk) as change:
+        with Thread.changing(thread.pk) as change:
             message, run = _save_prompt(change, user, text, chosen, message_id)
         _enqueue(thread.pk)
     return message, run
@@ -54,7 +56,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
     if run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
         raise Conflict("Only an answer that failed or was stopped can be tried again.")
     with transaction.atomic():
-        with Thread.objects.changing(run.thread_id) as change:
+        with Thread.changing(run.thread_id) as change:
             if change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
             again = _queue_run(change, user, run.prompt, run.agent)

@@ -120,7 +120,7 @@ class ToolContext:
 
     def _show(self, shown: dict[str, Any]) -> None:
         try:
-            with Thread.objects.changing(self.thread_id) as change:
+            with Thread.changing(self.thread_id) as change:
                 call = ToolCall.objects.select_for_update().filter(pk=self.call_id, status=ToolCall.Status.RUNNING).first()
                 if call is not None:
                     change.update(call, progress=shown)
@@ -145,4 +145,3 @@ def call_tool(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any
 
 async def _await(awaitable: Any) -> Any:
     return await awaitable
-

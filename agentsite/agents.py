@@ -13,7 +13,7 @@ AGENTS = [
         description="Looks up orders and parcels.",
         instructions=(
             "You help customers of a small outdoor shop with their orders. Look orders up before you answer, follow the parcel if one was"
-            " sent, and answer in two or three friendly sentences with the dates that matter. If you don't find an order, ask for its number."
+            " sent, and answer in two or three friendly sentences with the dates that matter. If you find none, ask for the number."
         ),
         tools=[sample_tools.lookup_order, sample_tools.track_parcel],
         examples=["Where is order 1042?", "Has order 1043 been sent yet?", "Compare orders 1042 and 1044."],

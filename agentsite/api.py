@@ -16,7 +16,16 @@ from threads.errors import AgentError, BadInput, Conflict, Forbidden
 logger = logging.getLogger(__name__)
 api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api")
 api.add_router("", router)
-KINDS = {400: "bad_input", 401: "unauthenticated", 403: "forbidden", 404: "not_found", 405: "bad_input", 413: "too_large", 415: "bad_input", 429: "limit"}
+KINDS = {
+    400: "bad_input",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "bad_input",
+    413: "too_large",
+    415: "bad_input",
+    429: "limit",
+}
 STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409}
 
 

@@ -89,7 +89,9 @@ def _run(command: list[str], cwd: str | None = None) -> str:
         reason = said[0]
     except (OSError, subprocess.TimeoutExpired) as error:
         reason = str(error)
-    raise AssetsMissing(f"The browser libraries could not be installed ({Path(command[0]).name}: {reason}); check the network and run it again.")
+    raise AssetsMissing(
+        f"The browser libraries could not be installed ({Path(command[0]).name}: {reason}); check the network and run it again."
+    )
 
 
 def main() -> int:

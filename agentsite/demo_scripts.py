@@ -75,7 +75,14 @@ def fashion(turn: Turn) -> Acts:
     yield Say(NOTICE)
 
 
-PLACES = ["the lighthouse", "a sleeping harbour", "the night train", "the old data centre", "a garden on the roof", "the clockmaker's cellar"]
+PLACES = [
+    "the lighthouse",
+    "a sleeping harbour",
+    "the night train",
+    "the old data centre",
+    "a garden on the roof",
+    "the clockmaker's cellar",
+]
 FINDS = ["a brass key", "a letter without a sender", "a map drawn on blotting paper", "a clock that runs backwards", "a jar of sea glass"]
 TURNS = [
     "Nobody had been here since spring, and yet the kettle was warm.",
@@ -88,14 +95,16 @@ TURNS = [
 
 def story(turn: Turn) -> Acts:
     """Five chapters, different for each prompt and the same each time, with a table, a list and code."""
-    choice = random.Random(turn.prompt)  # noqa: S311 (a story, not a secret)
+    choice = random.Random(turn.prompt)
     wish = turn.prompt.strip().splitlines()[0][:80].rstrip(".!?")
     yield Think("A story in five chapters. Each needs a place, a find and a turn. ")
     yield Say(f"# {wish}\n\n{NOTICE}\n\n")
     for number, place in enumerate(choice.sample(PLACES, 5), start=1):
         find = choice.choice(FINDS)
         yield Say(f"## {number}. In {place}\n\n{choice.choice(TURNS)} ")
-        yield Say(f"On the sill lay {find}, as if it had been left for the next one who came by. She put it in her pocket and wrote it down.\n\n")
+        yield Say(
+            f"On the sill lay {find}, as if it had been left for the next one who came by. She put it in her pocket and wrote it down.\n\n"
+        )
         yield Say(" ".join(choice.sample(TURNS, 3)) + "\n\n")
         if number == 2:
             yield Say("What she knew so far:\n\n" + "".join(f"- {thing}\n" for thing in choice.sample(FINDS, 3)) + "\n")

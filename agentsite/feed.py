@@ -29,7 +29,9 @@ class MeSocket(PushSocket):
         """The newest threads; this feed has no versions."""
         del version, cursors
         async with self.lock:
-            self.digest, threads = await read(lambda: (self._digest(), [thread_row(t) for t in self._threads().listed()[:NEWEST]]))
+            self.digest, threads = await read(
+                lambda: (self._digest(), [thread_row(t) for t in Thread.objects.filter(members__user=self.user_id).listed()[:NEWEST]])
+            )
             await self.push(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
@@ -38,11 +40,8 @@ class MeSocket(PushSocket):
         if ping and seen.signed_in and await read(self._digest) != self.digest:
             await self.sync(None, {})
 
-    def _threads(self) -> Any:
-        return Thread.objects.filter(members__user=self.user_id)
-
     def _digest(self) -> dict[str, Any]:
-        return self._threads().aggregate(count=Count("id"), newest=Max("last_activity"))
+        return Thread.objects.filter(members__user=self.user_id).aggregate(count=Count("id"), newest=Max("last_activity"))
 
 
 class NoSuchSocket(PushSocket):

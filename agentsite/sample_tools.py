@@ -15,7 +15,11 @@ ORDERS: dict[str, dict[str, Any]] = {
     "1044": {"item": "Down jacket, size M", "total": "189.00 EUR", "ordered": "2026-11-09", "status": "delivered", "parcel": "HH-7702"},
 }
 PARCELS: dict[str, list[str]] = {
-    "HH-7781": ["Picked up in Hamburg, Thursday 14:10", "Sorted in Hannover, Friday 02:35", "On the van in Göttingen, due today before 18:00"],
+    "HH-7781": [
+        "Picked up in Hamburg, Thursday 14:10",
+        "Sorted in Hannover, Friday 02:35",
+        "On the van in Göttingen, due today before 18:00",
+    ],
     "HH-7702": ["Picked up in Hamburg, 10 November", "Handed to a neighbour, 12 November 11:20"],
 }
 WEATHER: dict[str, dict[str, Any]] = {
@@ -28,7 +32,9 @@ WEATHER: dict[str, dict[str, Any]] = {
 
 
 @tool(idempotent=True)
-def lookup_order(context: ToolContext, order_id: Annotated[str, Field(description="The number of the order, such as 1042")]) -> dict[str, Any]:
+def lookup_order(
+    context: ToolContext, order_id: Annotated[str, Field(description="The number of the order, such as 1042")]
+) -> dict[str, Any]:
     """Look an order up by its number: what was ordered, when, its status and its parcel."""
     for done, place in enumerate(("current orders", "this year's archive", "the warehouse"), start=1):
         context.progress(f"Searching {place}", done / 4)

@@ -178,7 +178,9 @@ class Tab:
 
     def text(self, run: str) -> str:
         """What the page shows of an answer: rows, then live parts."""
-        rows = sorted((r for r in self.rows.values() if r.get("run") == run and r.get("role") == "assistant"), key=lambda r: r["step_order"])
+        rows = sorted(
+            (r for r in self.rows.values() if r.get("run") == run and r.get("role") == "assistant"), key=lambda r: r["step_order"]
+        )
         said = [part["text"] for row in rows for part in row["content"] if part["type"] == "text"]
         live = "".join(part["delta"] for part in self.live.get(run, []) if part["type"] == "text-delta")
         return "".join(said) + live

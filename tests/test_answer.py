@@ -203,7 +203,18 @@ def test_progress_is_kept_at_most_four_times_a_second(ask: Ask, offered: Offered
 
 
 @pytest.mark.parametrize(
-    "fault", ["429 retry_after=0.05", "500", "503", "drop", "cut after=3", "reset after=3", "no_finish after=3", "bad_json after=3", "error after=3"]
+    "fault",
+    [
+        "429 retry_after=0.05",
+        "500",
+        "503",
+        "drop",
+        "cut after=3",
+        "reset after=3",
+        "no_finish after=3",
+        "bad_json after=3",
+        "error after=3",
+    ],
 )
 def test_a_fault_that_passes_is_survived(ask: Ask, fault: str) -> None:
     _, run = ask(f"[[tokens=10 fault={fault} times=2]]Hello")

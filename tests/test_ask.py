@@ -94,7 +94,9 @@ def test_a_foreign_id_is_a_conflict_that_tells_nothing(ask: Ask, mallory: User) 
     assert own.messages.count() == 0
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "Write"), ("  \n", "Write"), ("x" * 101, "101"), ("a\0b", "NUL"), ("\ud800", "surrogate")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "Write"), ("  \n", "Write"), ("x" * 101, "101"), ("a\0b", "NUL"), ("\ud800", "surrogate")]
+)
 def test_unusable_text_is_refused_and_nothing_saved(ask: Ask, settings: Any, text: str, words: str) -> None:
     settings.MAX_PROMPT_CHARS = 100
     with pytest.raises(BadInput, match=words) as refused:
@@ -160,7 +162,9 @@ def test_the_api_answers_202_with_both_rows(alice: User, thread: Thread, client_
         ("[]", "text"),
     ],
 )
-def test_bad_bodies_get_one_clear_error(alice: User, thread: Thread, client_of: Callable[[User], Client], body: str, field: str | None) -> None:
+def test_bad_bodies_get_one_clear_error(
+    alice: User, thread: Thread, client_of: Callable[[User], Client], body: str, field: str | None
+) -> None:
     answer = post(client_of(alice), thread, body)
     assert answer.status_code == 400, answer.content
     assert answer.json()["error"]["kind"] == "bad_input"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from threads.parts import fold, merge
 
-WORDS = st.text('ab <&😀\n', max_size=5)
+WORDS = st.text("ab <&😀\n", max_size=5)
 
 
 @st.composite
@@ -48,7 +48,10 @@ def test_folding_keeps_every_word_in_order(parts: list[dict[str, Any]]) -> None:
 
 
 def test_an_input_that_never_became_complete_is_left_out() -> None:
-    parts = [{"type": "tool-input-start", "toolCallId": "c", "toolName": "t"}, {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": "{"}]
+    parts = [
+        {"type": "tool-input-start", "toolCallId": "c", "toolName": "t"},
+        {"type": "tool-input-delta", "toolCallId": "c", "inputTextDelta": "{"},
+    ]
     assert fold(parts).content == []
 
 

@@ -199,8 +199,6 @@ def test_the_database_loses_every_connection_in_the_middle(site: Site, alice_the
     with alice_there.tab(shared) as tab:
         run = alice_there.ask(shared, "[[tokens=300 rate=100]]Long")
         tab.until(lambda: len(tab.text(run)) > 30)
-        site.query(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
-        )
+        site.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
         tab.until(lambda: tab.ended(run), 40)
         assert (tab.rows[run]["status"], tab.text(run)) == ("succeeded", "".join(f"w{n} " for n in range(300)))

@@ -4,10 +4,17 @@ from typing import Literal
 from uuid import UUID
 
 from django.db.models import F
-from django.http import Http404
+from django.http import Http404, HttpRequest
 
 from threads.errors import Forbidden
 from threads.models import Run, Thread, ThreadMember, User
+
+
+class SignedRequest(HttpRequest):
+    """A request of the API: behind its authentication the user is a person."""
+
+    user: User
+
 
 Need = Literal["view", "write", "manage"]
 ROLES = {"view": {"viewer", "writer", "owner"}, "write": {"writer", "owner"}, "manage": {"owner"}}

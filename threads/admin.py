@@ -51,7 +51,18 @@ class ThreadAdmin(admin.ModelAdmin):
     list_select_related = ("owner",)
     search_fields = ("title", "id", "owner__username")
     autocomplete_fields = ("owner", "assigned_to")
-    readonly_fields = ("version", "sync_floor", "last_order", "last_step", "root", "parent", "fork_order", "kind", "last_activity", "created_at")
+    readonly_fields = (
+        "version",
+        "sync_floor",
+        "last_order",
+        "last_step",
+        "root",
+        "parent",
+        "fork_order",
+        "kind",
+        "last_activity",
+        "created_at",
+    )
     show_full_result_count = False
     inlines = (MemberInline,)
 

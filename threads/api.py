@@ -5,12 +5,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from ninja import Router, Schema, Status
 from pydantic import Field
 
 from threads import broadcast
-from threads.access import thread_for
+from threads.access import SignedRequest, thread_for
 from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
 from threads.models import Run, Thread, ThreadMember, User
@@ -45,7 +45,7 @@ class NewMember(Schema):
 
 
 @router.get("/threads")
-def threads(request: HttpRequest, before: str = "", limit: int = 50) -> Json:
+def threads(request: SignedRequest, before: str = "", limit: int = 50) -> Json:
     """The caller's threads, newest activity first. `before` continues where the last page ended."""
     found = Thread.objects.visible_to(request.user).listed()
     if before:
@@ -58,7 +58,7 @@ def threads(request: HttpRequest, before: str = "", limit: int = 50) -> Json:
 
 
 @router.post("/threads", response={200: Any, 201: Any})
-def new_thread(request: HttpRequest, new: NewThread) -> Status[Json]:
+def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
     """Make a thread that belongs to the caller."""
     pk = new.id or uuid7()
     if Thread.objects.filter(pk=pk).exists():
@@ -73,32 +73,32 @@ def new_thread(request: HttpRequest, new: NewThread) -> Status[Json]:
 
 
 @router.get("/threads/{uuid:thread_id}")
-def one_thread(request: HttpRequest, thread_id: UUID) -> Json:
+def one_thread(request: SignedRequest, thread_id: UUID) -> Json:
     """A thread and its members."""
     return _described(thread_for(request.user, thread_id).pk)
 
 
 @router.patch("/threads/{uuid:thread_id}")
-def change_thread(request: HttpRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
+def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
     """Rename, archive or choose the agent for what comes next."""
     need: Literal["write", "manage"] = "manage" if patch.status else "write"
     thread = thread_for(request.user, thread_id, need)
     names = {"title": "title", "agent": "default_agent", "status": "status"}
     fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
     if fields:
-        with Thread.objects.changing(thread.pk) as change:
+        with Thread.changing(thread.pk) as change:
             change.update_thread(**fields)
     return _described(thread.pk)
 
 
 @router.get("/threads/{uuid:thread_id}/members")
-def members(request: HttpRequest, thread_id: UUID) -> Json:
+def members(request: SignedRequest, thread_id: UUID) -> Json:
     """Who may see the thread."""
     return {"members": _described(thread_for(request.user, thread_id).pk)["members"]}
 
 
 @router.post("/threads/{uuid:thread_id}/members", response={201: Any})
-def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> Status[Json]:
+def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Status[Json]:
     """Let somebody in, or change what they may do."""
     thread = thread_for(request.user, thread_id, "manage")
     user = User.objects.filter(username__iexact=new.username.strip(), is_active=True).first()
@@ -106,17 +106,17 @@ def add_member(request: HttpRequest, thread_id: UUID, new: NewMember) -> Status[
         raise BadInput("username", "There is nobody of this name.")
     if user.pk == thread.owner_id:
         raise BadInput("username", "This is the owner of the thread.")
-    with Thread.objects.changing(thread.pk) as change:
+    with Thread.changing(thread.pk) as change:
         ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": new.role})
         change.relist()
     return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
 
 @router.delete("/threads/{uuid:thread_id}/members/{uuid:user_id}", response={204: None})
-def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> Status[None]:
+def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Status[None]:
     """Remove somebody; members may remove themselves. Their open pages are closed."""
     thread = thread_for(request.user, thread_id, "view" if user_id == request.user.pk else "manage")
-    with Thread.objects.changing(thread.pk) as change:
+    with Thread.changing(thread.pk) as change:
         gone, _ = ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()
         if not gone:
             raise Http404("There is no such member.")
@@ -126,7 +126,9 @@ def remove_member(request: HttpRequest, thread_id: UUID, user_id: UUID) -> Statu
 
 
 @router.get("/threads/{uuid:thread_id}/messages")
-def messages(request: HttpRequest, thread_id: UUID, before: int | None = None, limit: int = 50, view: Literal["rows", "ui"] = "ui") -> Json:
+def messages(
+    request: SignedRequest, thread_id: UUID, before: int | None = None, limit: int = 50, view: Literal["rows", "ui"] = "ui"
+) -> Json:
     """Whole turns, ascending, newest page first; `before` (an order) continues downwards. `view=rows` gives the socket's rows."""
     thread = thread_for(request.user, thread_id)
     with one_moment():
@@ -137,7 +139,7 @@ def messages(request: HttpRequest, thread_id: UUID, before: int | None = None, l
 
 
 @router.get("/threads/{uuid:thread_id}/tool-calls")
-def tool_calls(request: HttpRequest, thread_id: UUID, limit: int = 100) -> Json:
+def tool_calls(request: SignedRequest, thread_id: UUID, limit: int = 100) -> Json:
     """Tool calls with state, arguments, progress and result, newest first."""
     calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
     return {"tool_calls": [tool_call_row(call) for call in calls[: _limit(limit)]]}

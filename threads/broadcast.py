@@ -35,7 +35,7 @@ def user_group(user_id: UUID | str) -> str:
 
 
 @cache
-def _redis() -> "redis.Redis[bytes]":
+def _redis() -> redis.Redis:
     return redis.Redis.from_url(
         settings.REDIS_URL, socket_timeout=settings.REDIS_TIMEOUT, socket_connect_timeout=settings.REDIS_TIMEOUT, retry=None
     )
@@ -43,7 +43,8 @@ def _redis() -> "redis.Redis[bytes]":
 
 @cache
 def _serialize() -> Callable[[Json], bytes]:
-    return get_channel_layer().serialize
+    serialize: Callable[[Json], bytes] = get_channel_layer().serialize
+    return serialize
 
 
 def publish(messages: Iterable[tuple[str, Json]]) -> None:

@@ -1,5 +1,6 @@
 """One committed change of a thread: its rows get one version and go out as one frame, after the commit."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,15 @@ from threads.rows import Json, message_row, run_row, tool_call_row
 if TYPE_CHECKING:
     from threads.models import Thread
 
-ROWS = {"Message": ("messages", message_row), "Run": ("runs", run_row), "ToolCall": ("tool_calls", tool_call_row)}
+ROWS: dict[str, tuple[str, Callable[[Any], Json]]] = {
+    "Message": ("messages", message_row),
+    "Run": ("runs", run_row),
+    "ToolCall": ("tool_calls", tool_call_row),
+}
 
 
 class Change:
-    """Collects what changes in a locked thread. Made by `Thread.objects.changing()`, not by hand."""
+    """Collects what changes in a locked thread. Made by `Thread.changing()`, not by hand."""
 
     def __init__(self, thread: "Thread") -> None:
         self.thread = thread

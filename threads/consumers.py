@@ -39,7 +39,7 @@ class Refused(Exception):
         self.code = code
 
 
-class PushSocket(AsyncWebsocketConsumer):
+class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """A socket of one signed-in person. Subclasses say which group they join and what a fresh page needs."""
 
     group: str
@@ -145,7 +145,7 @@ class ThreadSocket(PushSocket):
         """Frames that arrive meanwhile wait behind the lock."""
         async with self.lock:
             try:
-                frame = await read(lambda: snapshot(self.thread_id, version, cursors))
+                frame = await read(lambda: snapshot(str(self.thread_id), version, cursors))
             except Thread.DoesNotExist:
                 await self.close(NOT_YOURS)
                 return
@@ -165,7 +165,7 @@ class ThreadSocket(PushSocket):
     async def recheck(self, message: dict[str, Any]) -> None:
         """Somebody was removed; the watch loop would see it within a second, a push is sooner."""
         del message
-        if not await read(lambda: Thread.objects.filter(pk=self.thread_id, members__user=self.user_id).exists()):
+        if not await read(lambda: Thread.objects.filter(pk=str(self.thread_id), members__user=self.user_id).exists()):
             await self.close(NOT_YOURS)
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:

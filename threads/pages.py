@@ -16,7 +16,7 @@ from threads.models import User
 class SignUpForm(UserCreationForm):
     """A name and a password, twice."""
 
-    class Meta(UserCreationForm.Meta):
+    class Meta:
         model = User
         fields = ("username",)
 

@@ -42,7 +42,10 @@ def snapshot(thread_id: UUID | str, version: int | None = None, cursors: Mapping
 
 
 def page(thread: Thread, before: int | None = None, limit: int = PAGE_ROWS) -> tuple[list[Message], list[Run], list[ToolCall], int | None]:
-    """Whole turns below `before`, at least `limit` rows if there are so many, with their runs and tool calls; and where the next page ends."""
+    """Whole turns below `before`, at least `limit` rows if there are so many, with their runs and tool calls.
+
+    The last value is where the next page ends, or None.
+    """
     below = thread.messages.all() if before is None else thread.messages.filter(order__lt=before)
     orders = list(below.order_by("-order", "-step_order").values_list("order", flat=True)[:limit])
     messages = _read(below.filter(order__gte=orders[-1])) if orders else []

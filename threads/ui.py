@@ -66,7 +66,11 @@ def _outcome(call: ToolCall) -> Json:
         case "awaiting_approval":
             return {"state": "approval-requested", "input": call.arguments, "approval": {"id": str(call.pk)}}
         case "denied":
-            return {"state": "output-denied", "input": call.arguments, "approval": {"id": str(call.pk), "approved": False, "reason": call.reason}}
+            return {
+                "state": "output-denied",
+                "input": call.arguments,
+                "approval": {"id": str(call.pk), "approved": False, "reason": call.reason},
+            }
         case "failed" | "unknown" | "expired":
             text = call.error["message"] if call.error else NO_OUTPUT[call.status]
             return {"state": "output-error", "input": call.arguments, "errorText": text}

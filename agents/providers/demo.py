@@ -16,7 +16,9 @@ from django.conf import settings
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
 from billing.usage import Usage
 
-NOTICE = "*No language model is connected: this is the demo model, playing a script. Set `OPENAI_API_KEY` or `OPENAI_BASE_URL` to connect one.*"
+NOTICE = (
+    "*No language model is connected: this is the demo model, playing a script. Set `OPENAI_API_KEY` or `OPENAI_BASE_URL` to connect one.*"
+)
 
 
 @dataclass(frozen=True)

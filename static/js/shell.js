@@ -6,7 +6,7 @@ import { ThreadList } from "#thread_list";
 
 /** Starts list and panes; `onState` is told how the feed's connection is. */
 export function startShell({ currentId = null, onState = () => {} } = {}) {
-  const list = new ThreadList(document.getElementById("thread-list"), embedded("threads-data"), currentId);
+  const list = new ThreadList(document.getElementById("thread-list"), embedded("listing"), currentId);
   new LiveSocket({ address: () => "/ws/me/", onFrame: (frame) => list.apply(frame), onState, onGone: (code) => code === 4401 && signIn() });
   for (const button of document.querySelectorAll("[data-toggle]")) {
     button.addEventListener("click", () => toggle(button.dataset.toggle));

@@ -7,12 +7,13 @@ const GROUPS = ["Today", "Yesterday", "Earlier"];
 const PAGE = 50;
 
 export class ThreadList {
-  constructor(node, threads, currentId) {
-    Object.assign(this, { node, currentId });
+  /** `threads` is the newest page, `before` the cursor of the next one or null. */
+  constructor(node, { threads, before }, currentId) {
+    Object.assign(this, { node, currentId, before });
     this.threads = new Map();
     this.entries = new Map();
     this.groups = new Map(GROUPS.map((name) => [name, new Group(name)]));
-    this.more = element("button", { type: "button", class: "quiet", hidden: threads.length < PAGE, onclick: () => this.loadMore() }, "Show older threads");
+    this.more = element("button", { type: "button", class: "quiet", hidden: before === null, onclick: () => this.loadMore() }, "Show older threads");
     this.empty = element("p", { class: "muted" }, "Your threads will be listed here.");
     this.apply({ type: "threads", threads });
   }
@@ -51,9 +52,7 @@ export class ThreadList {
   }
 
   async loadMore() {
-    const oldest = [...this.threads.values()].map((thread) => thread.last_activity).sort()[0];
-    const query = new URLSearchParams({ limit: PAGE, ...(this.before ? { before: this.before } : { before: oldest }) });
-    const page = await request("GET", `/api/threads?${query}`);
+    const page = await request("GET", `/api/threads?${new URLSearchParams({ limit: PAGE, before: this.before })}`);
     this.before = page.before;
     this.more.hidden = page.before === null;
     this.apply({ type: "threads", threads: page.threads });

@@ -87,12 +87,12 @@ def enter(browser: Browser, site: Site) -> Iterator[Enter]:
 
 
 @pytest.fixture
-def alice(site: Site) -> Person:  # type: ignore[override]
+def alice(site: Site) -> Person:
     return site.person("alice")
 
 
 @pytest.fixture
-def bob(site: Site) -> Person:  # type: ignore[override]
+def bob(site: Site) -> Person:
     return site.person("bob")
 
 

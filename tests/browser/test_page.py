@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import Enter
 from tests.browser.test_watching import ended, last_answer, say
 from tests.fake_openai import Call, FakeOpenAI, Plan
-from tests.site import PASSWORD, Person
+from tests.site import PASSWORD, Person, Site
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 MARKDOWN = """A table and code:
@@ -48,7 +48,9 @@ def test_signing_up_and_the_first_question(enter: Enter) -> None:
 
 
 def test_tool_calls_in_the_flow_and_in_the_panel(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
-    fake.script(Plan(tools=(Call("lookup_order", '{"order_id": "1042"}'), Call("lookup_order", '{"order_id": "7"}'))), Plan(text="It is sent."))
+    fake.script(
+        Plan(tools=(Call("lookup_order", '{"order_id": "1042"}'), Call("lookup_order", '{"order_id": "7"}'))), Plan(text="It is sent.")
+    )
     page = enter(alice).open(f"/threads/{shared}/")
     say(page, "Where is order 1042?")
     expect(page.locator("#runs progress").first).to_be_visible()
@@ -105,14 +107,14 @@ def test_markdown_is_set_well(enter: Enter, alice: Person, shared: str, fake: Fa
 
 def test_a_member_is_added_and_removed(enter: Enter, alice: Person, bob: Person) -> None:
     thread = alice.new_thread("weather")
-    owner, member = enter(alice).open(f"/threads/{thread}/"), enter(bob)
-    bobs = member.open("/threads/new/")
+    tab = enter(alice)
+    tab.expected = ["400"]  # the name that nobody has
+    owner, bobs = tab.open(f"/threads/{thread}/"), enter(bob).open("/threads/new/")
     expect(bobs.locator("#badge")).to_have_text("Live")
     owner.get_by_role("button", name="Share").click()
     owner.get_by_label("Name", exact=True).fill("nobody-here")
-    tab_error = owner.locator("#share-error")
     owner.get_by_role("button", name="Add").click()
-    expect(tab_error).to_have_text("There is nobody of this name.")
+    expect(owner.locator("#share-error")).to_have_text("There is nobody of this name.")
     owner.get_by_label("Name", exact=True).fill("bob")
     owner.get_by_label("May").select_option("viewer")
     owner.get_by_role("button", name="Add").click()
@@ -201,6 +203,17 @@ def test_older_messages_come_without_a_jump(enter: Enter, alice: Person) -> None
     assert abs(page.evaluate(place) - before) < 2
 
 
+def test_older_threads_are_listed_on_request(enter: Enter, site: Site) -> None:
+    busy = site.person("busy")
+    for number in range(60):
+        busy.post("/threads", title=f"Thread {number}", agent="weather")
+    page = enter(busy).open("/threads/new/")
+    expect(page.locator("#thread-list a")).to_have_count(50)
+    page.get_by_role("button", name="Show older threads").click()
+    expect(page.locator("#thread-list a")).to_have_count(60)
+    expect(page.get_by_role("button", name="Show older threads")).to_be_hidden()
+
+
 def test_renaming_reaches_every_tab(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
     first, second = enter(alice).open(f"/threads/{shared}/"), enter(bob).open(f"/threads/{shared}/")
     expect(second.locator("#badge")).to_have_text("Live")
@@ -233,8 +246,11 @@ def test_the_pages_of_strangers_complain_of_nothing(enter: Enter, path: str, sch
 
 
 @pytest.mark.skipif(os.environ.get("AGENTSITE_SCREENSHOT") != "1", reason="AGENTSITE_SCREENSHOT=1 makes docs/screenshot.png anew")
-def test_the_picture_of_the_readme(enter: Enter, alice: Person, fake: FakeOpenAI) -> None:
-    thread = alice.new_thread("support")
+def test_the_picture_of_the_readme(enter: Enter, site: Site, fake: FakeOpenAI) -> None:
+    ada = site.person("ada")
+    for title in ("Invoice terms", "Trip to Oslo"):
+        ada.post("/threads", title=title, agent="weather")
+    thread = ada.new_thread("support")
     told = (
         "Your tent left **Hamburg** on Thursday and is on the van in Göttingen, due *today before 18:00*.\n\n"
         "| Scan | When |\n|---|---|\n| Picked up in Hamburg | Thursday 14:10 |\n| Sorted in Hannover | Friday 02:35 |\n\n"
@@ -242,7 +258,7 @@ def test_the_picture_of_the_readme(enter: Enter, alice: Person, fake: FakeOpenAI
     )
     calls = (Call("lookup_order", '{"order_id": "1042"}'), Call("track_parcel", '{"parcel": "HH-7781"}'))
     fake.script(Plan(tools=calls, reasoning=20), Plan(text=told, rate=2000, tools=(Call("lookup_order", '{"order_id": "1044"}'),)))
-    page = enter(alice).open(f"/threads/{thread}/")
+    page = enter(ada).open(f"/threads/{thread}/")
     say(page, "Where is order 1042? And has 1044 arrived?")
     expect(page.locator("#runs li")).to_have_count(3)
     expect(page.locator("#runs progress").last).to_be_visible()

@@ -58,7 +58,7 @@ class RunQuerySet(models.QuerySet["Run"]):
 
     def claim(self, thread_id: UUID, worker: str) -> "Run | None":
         """Take the thread's oldest queued run for this worker, unless the thread already has an active one."""
-        with Thread.objects.changing(thread_id) as change:
+        with Thread.changing(thread_id) as change:
             runs = self.filter(thread_id=thread_id)
             if runs.active().exists():
                 return None
@@ -145,7 +145,7 @@ class Run(models.Model):
     @contextmanager
     def owned(self) -> Iterator[Change]:
         """One change of the run by the worker that holds it; raises LeaseLost if it no longer does."""
-        with Thread.objects.changing(self.thread_id) as change:
+        with Thread.changing(self.thread_id) as change:
             mine = Run.objects.filter(pk=self.pk, status=self.Status.RUNNING, attempt=self.attempt)
             if not mine.select_for_update(no_key=True).values_list("pk").first():
                 raise LeaseLost("The run was stopped, ended or taken over.")
@@ -192,7 +192,7 @@ class Run(models.Model):
 
     def lose_lease(self) -> bool:
         """The worker is gone: back to the queue, or the end after three crashes in one step. Says whether it is queued."""
-        with Thread.objects.changing(self.thread_id) as change:
+        with Thread.changing(self.thread_id) as change:
             run = Run.objects.expired().select_for_update(no_key=True).filter(pk=self.pk).first()
             if run is None:
                 return False
@@ -218,7 +218,7 @@ class Run(models.Model):
         A worker passes its `attempt` (LeaseLost if it no longer holds the run) and the step's parts; anybody else ends it
         as the committed deltas show it.
         """
-        with Thread.objects.changing(self.thread_id) as change:
+        with Thread.changing(self.thread_id) as change:
             run = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("pending_message", "prompt").get(pk=self.pk)
             if attempt is not None and (run.status != self.Status.RUNNING or run.attempt != attempt):
                 raise LeaseLost("The run was stopped, ended or taken over.")
@@ -270,7 +270,12 @@ class Run(models.Model):
 
     def _new_call(self, index: int, call: Call, verdict: dict[str, Any] | None) -> ToolCall:
         place = {"thread_id": self.thread_id, "run": self, "message": self.pending_message, "step": self.step, "index": index}
-        what = {"tool": call.tool, "arguments": call.arguments, "arguments_hash": call.arguments_hash, "provider_call_id": call.provider_call_id}
+        what = {
+            "tool": call.tool,
+            "arguments": call.arguments,
+            "arguments_hash": call.arguments_hash,
+            "provider_call_id": call.provider_call_id,
+        }
         return ToolCall(id=UUID(call.id), **place, **what, **(verdict or {"status": ToolCall.Status.FAILED, "error": NOT_RUN}))
 
     def _add_results(self, change: Change) -> None:
@@ -279,7 +284,14 @@ class Run(models.Model):
         content = [{"type": "tool-result", "tool_call": str(pk)} for pk in calls]
         change.add(
             Message(
-                thread=change.thread, order=order, step_order=step_order, role=Message.Role.TOOL, is_tool=True, run=self, agent_name=self.agent, content=content
+                thread=change.thread,
+                order=order,
+                step_order=step_order,
+                role=Message.Role.TOOL,
+                is_tool=True,
+                run=self,
+                agent_name=self.agent,
+                content=content,
             )
         )
 

@@ -43,17 +43,6 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """As a list shows them: newest activity first, hidden branches left out."""
         return self.exclude(kind=Thread.Kind.BRANCH).described().order_by("-last_activity", "-id")
 
-    @contextmanager
-    def changing(self, pk: UUID) -> Iterator[Change]:
-        """Lock the thread for one change: everything noted in it commits under one version and is then pushed as one frame.
-
-        Nested changes are versions of their own in the same transaction.
-        """
-        with transaction.atomic():
-            change = Change(self.select_for_update(no_key=True).get(pk=pk))
-            yield change
-            change.close()
-
 
 class Thread(models.Model):
     """A conversation. `version` grows by one with each committed change that watchers should see; deltas don't count."""
@@ -73,7 +62,9 @@ class Thread(models.Model):
     summary = models.TextField(blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     default_agent = models.CharField(max_length=100, blank=True)
-    assigned_to = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_threads")
+    assigned_to = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_threads"
+    )
     metadata = models.JSONField(default=dict, blank=True)
     version = models.BigIntegerField(default=0)
     # Clients that are older than this must start again: the tombstones below it are gone.
@@ -104,12 +95,24 @@ class Thread(models.Model):
         return self.title or "New thread"
 
     @classmethod
+    @contextmanager
+    def changing(cls, pk: UUID) -> Iterator[Change]:
+        """Lock a thread for one change: everything noted in it commits under one version and is then pushed as one frame.
+
+        Nested changes are versions of their own in the same transaction.
+        """
+        with transaction.atomic():
+            change = Change(cls.objects.select_for_update(no_key=True).get(pk=pk))
+            yield change
+            change.close()
+
+    @classmethod
     def start(cls, owner: "User", **fields: Any) -> "Thread":
         """A new thread with its owner as first member."""
         with transaction.atomic():
             thread = cls.objects.create(owner=owner, **fields)
             thread.members.create(user=owner, role=ThreadMember.Role.OWNER)
-            with cls.objects.changing(thread.pk) as change:
+            with cls.changing(thread.pk) as change:
                 change.relist()
         return thread
 

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 
 from threads.ids import uuid7
+from threads.models.thread import Thread
 
 
 class ToolCallQuerySet(models.QuerySet["ToolCall"]):
@@ -40,7 +41,7 @@ class ToolCall(models.Model):
     UNSETTLED = ("requested", "awaiting_approval", "approved", "running")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    thread = models.ForeignKey("threads.Thread", on_delete=models.CASCADE, related_name="tool_calls")
+    thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="tool_calls")
     run = models.ForeignKey("threads.Run", on_delete=models.CASCADE, related_name="tool_calls")
     message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="tool_calls")
     step = models.IntegerField()
@@ -87,8 +88,7 @@ class ToolCall(models.Model):
 
         The outcome of a tool that outlived its run is taken too: it turns `unknown` into what really happened.
         """
-        thread = cls._meta.get_field("thread").related_model
-        with thread.objects.changing(thread_id) as change:
+        with Thread.changing(thread_id) as change:
             call = cls.objects.select_for_update().filter(pk=pk, status__in=[cls.Status.RUNNING, cls.Status.UNKNOWN]).first()
             if call is None:
                 return False

@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if not settings.DEBUG:
             raise CommandError("The demo cast has a known password: it is only made with DEBUG=1.")
         for username, role in CAST.items():
-            staff = {"is_staff": username in ("olga", "admin"), "is_superuser": username == "admin"}
             if not User.objects.filter(username=username).exists():
-                User.objects.create_user(username, password=PASSWORD, **staff)
+                staff = username in ("olga", "admin")
+                User.objects.create_user(username, None, PASSWORD, is_staff=staff, is_superuser=username == "admin")
             self.stdout.write(f"  {username:<6} {PASSWORD}  ({role})")
