@@ -35,12 +35,6 @@ class ToolError(AgentError):
     kind = "tool_error"
 
 
-class RunStopped(AgentError):
-    """The run ended while this worker was busy with it; there is nothing left to do."""
-
-    kind = "stopped"
-
-
 class Drained(AgentError):
     """This worker is shutting down: the run goes back to the queue and continues elsewhere."""
 

@@ -18,7 +18,7 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     common = {
         "me": {"id": str(user.pk), "name": user.name},
-        "listing": list_threads(request),
+        "listing": list_threads(request),  # type: ignore[arg-type]  # behind login_required
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
     }
