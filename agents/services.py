@@ -37,31 +37,27 @@ def send(
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name).name
     message_id = message_id or uuid7()
     with transaction.atomic():
+        if meanwhile == "interrupt":
+            _interrupt(thread, message_id)
         with Thread.changing(thread.pk) as change:
             if repeated := _repeated(message_id, thread, user, text):
                 return repeated
             if meanwhile == "reject" and change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
-            if meanwhile == "interrupt":
-                for active in change.thread.runs.active():
-                    active.end(Run.Status.STOPPED)
-        with Thread.changing(thread.pk) as change:
-            message, run = _save_prompt(change, user, text, chosen, message_id)
-        _enqueue(thread.pk)
-    return message, run
+            change.then(partial(_hint, thread.pk))
+            return _save_prompt(change, user, text, chosen, message_id)
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
     """Answer a failed or stopped run's prompt again; its finished steps stay part of the answer. Busy while the thread is answering."""
     if run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
         raise Conflict("Only an answer that failed or was stopped can be tried again.")
-    with transaction.atomic():
-        with Thread.changing(run.thread_id) as change:
-            if change.thread.runs.live().exists():
-                raise Busy("An answer is being written.")
-            again = _queue_run(change, user, run.prompt, run.agent)
-            change.touch()
-        _enqueue(run.thread_id)
+    with Thread.changing(run.thread_id) as change:
+        if change.thread.runs.live().exists():
+            raise Busy("An answer is being written.")
+        again = _queue_run(change, user, run.prompt, run.agent)
+        change.touch()
+        change.then(partial(_hint, run.thread_id))
     return run.prompt, again
 
 
@@ -110,8 +106,20 @@ def sweep() -> None:
 
 
 def _enqueue(thread_id: UUID) -> None:
-    """Hint that the thread may have something to do. Redis being down costs a log line: the sweep repeats it."""
-    transaction.on_commit(partial(current_app.send_task, "agents.tasks.answer", [str(thread_id)]), robust=True)
+    transaction.on_commit(partial(_hint, thread_id), robust=True)
+
+
+def _hint(thread_id: UUID) -> None:
+    """Say that the thread may have something to do. Redis being down costs a log line: the sweep repeats it."""
+    current_app.send_task("agents.tasks.answer", [str(thread_id)])
+
+
+def _interrupt(thread: Thread, message_id: UUID) -> None:
+    """End the active run as stopped, unless the prompt that interrupts it is here already."""
+    Thread.objects.select_for_update(no_key=True).get(pk=thread.pk)
+    if not Message.objects.filter(pk=message_id).exists():
+        for run in thread.runs.active():
+            run.end(Run.Status.STOPPED)
 
 
 def _checked(text: str) -> str:

@@ -108,7 +108,7 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
         raise BadInput("username", "This is the owner of the thread.")
     with Thread.changing(thread.pk) as change:
         ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": new.role})
-        change.relist()
+        change.describe()
     return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
 
@@ -120,7 +120,7 @@ def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Sta
         gone, _ = ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()
         if not gone:
             raise Http404("There is no such member.")
-        change.relist()
+        change.describe()
         transaction.on_commit(lambda: broadcast.gone(thread, user_id), robust=True)
     return Status(204, None)
 

@@ -69,15 +69,24 @@ def frame_message(frame: Json) -> Json:
     return message | {"version": frame.get("version")}
 
 
-def changed(thread: "Thread", frame: Json, *, listed: bool) -> None:
-    """Push a committed change to the thread's watchers and, if lists show it, to its members."""
-    described = type(thread).objects.described().filter(pk=thread.pk).first() if listed else None
-    if described is None:
-        publish([(thread_group(thread.pk), frame_message(frame))])
-        return
-    row = thread_row(described)
-    feed = {"type": "frame", "text": msgspec.json.encode({"type": "thread", "thread": row}).decode()}
-    publish([(thread_group(thread.pk), frame_message(frame | {"thread": row})), *((user_group(m["id"]), feed) for m in row["members"])])
+def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
+    """Push a committed change to the thread's watchers, with the thread itself if that changed."""
+    if described:
+        frame = frame | {"thread": _row(thread)}
+    publish([(thread_group(thread.pk), frame_message(frame))])
+
+
+def listed(thread: "Thread") -> None:
+    """Show the thread anew in the lists of its members; hidden branches are in none."""
+    row = _row(thread)
+    if row is not None and thread.kind != thread.Kind.BRANCH:
+        text = msgspec.json.encode({"type": "thread", "thread": row}).decode()
+        publish((user_group(member["id"]), {"type": "frame", "text": text}) for member in row["members"])
+
+
+def _row(thread: "Thread") -> Json | None:
+    found = type(thread).objects.described().filter(pk=thread.pk).first()
+    return thread_row(found) if found else None
 
 
 def gone(thread: "Thread", user_id: UUID) -> None:

@@ -29,7 +29,8 @@ class Change:
         self._rows: dict[tuple[str, Any], models.Model] = {}
         self._deleted: list[Json] = []
         self._thread_fields: set[str] = set()
-        self._listed = False
+        self._described = self._listed = False
+        self._then: list[Callable[[], object]] = []
 
     def add(self, row: Any) -> None:
         """Insert a row."""
@@ -63,16 +64,20 @@ class Change:
         for name, value in fields.items():
             setattr(self.thread, name, value)
         self._thread_fields.update(fields)
-        self._listed = True
+        self.describe()
 
     def touch(self) -> None:
         """Something happened in the thread: it moves up in the lists."""
         self.thread.last_activity = timezone.now()
         self._listed = True
 
-    def relist(self) -> None:
-        """What lists show of the thread changed: members, or whether somebody is answering."""
-        self._listed = True
+    def describe(self) -> None:
+        """The thread itself changed, or its members: pages and lists are told anew."""
+        self._described = self._listed = True
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this after the frame is out: before, others might answer a change that nobody has seen."""
+        self._then.append(call)
 
     def close(self) -> None:
         """Save the thread's row and publish after the commit; without any change, do nothing at all."""
@@ -80,7 +85,11 @@ class Change:
             return
         self.thread.version = self.version
         self.thread.save(update_fields=["version", "last_order", "last_step", "last_activity", *self._thread_fields])
-        transaction.on_commit(partial(broadcast.changed, self.thread, self.frame(), listed=self._listed), robust=True)
+        transaction.on_commit(partial(broadcast.changed, self.thread, self.frame(), described=self._described), robust=True)
+        for call in self._then:
+            transaction.on_commit(call, robust=True)
+        if self._listed:
+            transaction.on_commit(partial(broadcast.listed, self.thread), robust=True)
 
     def frame(self) -> Json:
         """The `changed` frame: every row as this change leaves it."""

@@ -1,5 +1,6 @@
 """Several people and tabs watch one answer, through reloads and lost connections."""
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Enter
@@ -7,6 +8,16 @@ from tests.fake_openai import FakeOpenAI, Plan
 from tests.site import Person
 
 LONG = "[[tokens=150 rate=40]]"
+STREAM = """async ([text, size]) => {
+  const { MarkdownStream } = await import("#markdown_stream");
+  const view = new MarkdownStream(), pieces = [], start = performance.now();
+  for (let at = 0; at < text.length; at += size) {
+    pieces.push(text.slice(at, at + size));
+    view.update(pieces, true);
+  }
+  view.update(pieces, false);
+  return performance.now() - start;
+}"""
 
 
 def last_answer(page: Page) -> str:
@@ -95,3 +106,14 @@ def test_a_long_answer_is_shown_whole_and_quickly(enter: Enter, alice: Person, s
     expect(page.locator(".prose p")).to_have_count(1500, timeout=40_000)
     ended(page)
     assert page.locator(".answer strong").count() == 6000
+
+
+@pytest.mark.parametrize(
+    "piece", ["Some **bold** words and `code`.\n\n", "words without an end ", "- an item of a list\n", "```\nlet x = 1;\n"]
+)
+def test_ten_times_the_text_costs_about_ten_times_as_much(enter: Enter, alice: Person, shared: str, piece: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    short, long = (page.evaluate(STREAM, [(piece * (size // len(piece))), 200]) for size in (100_000, 1_000_000))
+    print("TIMES", repr(piece[:10]), short, long)
+    assert long < 20 * short, f"{short:.0f} ms, then {long:.0f} ms"
+    assert long < 30_000

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Prefetch, Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
@@ -37,7 +37,8 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def described(self) -> "ThreadQuerySet":
         """With what `thread_row` needs at hand: people, and whether somebody is answering."""
         running = self.model.objects.filter(pk=OuterRef("pk"), runs__status__in=["queued", "running", "waiting"])
-        return self.select_related("owner", "assigned_to").prefetch_related("members__user").annotate(running=Exists(running))
+        members = Prefetch("members", ThreadMember.objects.select_related("user"))
+        return self.select_related("owner", "assigned_to").prefetch_related(members).annotate(running=Exists(running))
 
     def listed(self) -> "ThreadQuerySet":
         """As a list shows them: newest activity first, hidden branches left out."""
@@ -113,7 +114,7 @@ class Thread(models.Model):
             thread = cls.objects.create(owner=owner, **fields)
             thread.members.create(user=owner, role=ThreadMember.Role.OWNER)
             with cls.changing(thread.pk) as change:
-                change.relist()
+                change.describe()
         return thread
 
     def next_turn(self) -> tuple[int, int]:
