@@ -146,8 +146,7 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     order, step_order = thread.next_turn()
     content = [{"type": "text", "text": text}]
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
-    change.add(message)
-    run = _queue_run(change, user, message, agent)
+    run = _queue_run(change, user, message, agent, message)
     change.touch()
     if not thread.title:
         change.update_thread(title=_title(text))
@@ -156,11 +155,13 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     return message, run
 
 
-def _queue_run(change: Change, user: User, prompt: Message, agent: str) -> Run:
+def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message) -> Run:
+    """A queued run with its pending row, and the `new` rows before it."""
     run = Run(thread=change.thread, prompt=prompt, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT)
     run.pending_message = pending = run.new_pending(change.thread)
+    # Foreign keys are checked at the commit: messages and run name each other.
+    change.add_all([*new, pending])
     change.add(run)
-    change.add(pending)
     return run
 
 

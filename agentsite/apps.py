@@ -1,6 +1,12 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
 class SiteConfig(AppConfig):
     name = "agentsite"
     verbose_name = "Site"
+
+    def ready(self) -> None:
+        """Register the checks; they need every model loaded."""
+        import_module("agentsite.checks")

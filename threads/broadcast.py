@@ -70,23 +70,28 @@ def frame_message(frame: Json) -> Json:
 
 
 def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
-    """Push a committed change to the thread's watchers, with the thread itself if that changed."""
-    if described:
-        frame = frame | {"thread": _row(thread)}
-    publish([(thread_group(thread.pk), frame_message(frame))])
+    """Push a committed change to the thread's watchers; with the thread itself, to its members' lists too, if that changed."""
+    row = _row(thread) if described else None
+    watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
+    publish([watchers, *_feeds(thread, row)])
 
 
 def listed(thread: "Thread") -> None:
-    """Show the thread anew in the lists of its members; hidden branches are in none."""
-    row = _row(thread)
-    if row is not None and thread.kind != thread.Kind.BRANCH:
-        text = msgspec.json.encode({"type": "thread", "thread": row}).decode()
-        publish((user_group(member["id"]), {"type": "frame", "text": text}) for member in row["members"])
+    """Show the thread anew in the lists of its members."""
+    publish(_feeds(thread, _row(thread)))
 
 
 def _row(thread: "Thread") -> Json | None:
     found = type(thread).objects.described().filter(pk=thread.pk).first()
     return thread_row(found) if found else None
+
+
+def _feeds(thread: "Thread", row: Json | None) -> list[tuple[str, Json]]:
+    """One message for each member; hidden branches are in no list."""
+    if row is None or thread.kind == thread.Kind.BRANCH:
+        return []
+    message: Json = {"type": "frame", "text": msgspec.json.encode({"type": "thread", "thread": row}).decode()}
+    return [(user_group(member["id"]), message) for member in row["members"]]
 
 
 def gone(thread: "Thread", user_id: UUID) -> None:

@@ -88,7 +88,7 @@ class Change:
         transaction.on_commit(partial(broadcast.changed, self.thread, self.frame(), described=self._described), robust=True)
         for call in self._then:
             transaction.on_commit(call, robust=True)
-        if self._listed:
+        if self._listed and not self._described:
             transaction.on_commit(partial(broadcast.listed, self.thread), robust=True)
 
     def frame(self) -> Json:

@@ -114,6 +114,5 @@ def test_a_long_answer_is_shown_whole_and_quickly(enter: Enter, alice: Person, s
 def test_ten_times_the_text_costs_about_ten_times_as_much(enter: Enter, alice: Person, shared: str, piece: str) -> None:
     page = enter(alice).open(f"/threads/{shared}/")
     short, long = (page.evaluate(STREAM, [(piece * (size // len(piece))), 200]) for size in (100_000, 1_000_000))
-    print("TIMES", repr(piece[:10]), short, long)
     assert long < 20 * short, f"{short:.0f} ms, then {long:.0f} ms"
     assert long < 30_000

@@ -59,13 +59,12 @@ class RunQuerySet(models.QuerySet["Run"]):
     def claim(self, thread_id: UUID, worker: str) -> "Run | None":
         """Take the thread's oldest queued run for this worker, unless the thread already has an active one."""
         with Thread.changing(thread_id) as change:
-            runs = self.filter(thread_id=thread_id)
-            if runs.active().exists():
+            live = self.filter(thread_id=thread_id).live().select_related("prompt", "pending_message", "requested_by")
+            first = live.order_by(Q(status=Run.Status.QUEUED), "created_at", "id")
+            run = first.select_for_update(no_key=True, of=("self",)).first()
+            if run is None or run.status != Run.Status.QUEUED:
                 return None
-            queued = runs.filter(status=Run.Status.QUEUED).select_related("prompt", "pending_message", "requested_by", "thread")
-            run = queued.select_for_update(no_key=True, of=("self",)).order_by("created_at", "id").first()
-            if run is not None:
-                run.take(change, worker)
+            run.take(change, worker)
             return run
 
 
