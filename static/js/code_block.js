@@ -35,7 +35,7 @@ async function copy(text) {
 
 /** Colours the finished code blocks among these nodes. */
 export async function colour(nodes) {
-  const codes = nodes.filter((node) => node.querySelectorAll).flatMap((node) => [...node.querySelectorAll("pre > code[class^=language-]")]);
+  const codes = nodes.flatMap(codesIn).filter((code) => code.className && code.parentNode.localName === "pre");
   if (codes.length === 0) return;
   const { default: highlighter } = await import("#highlight");
   for (const code of codes) {
@@ -46,3 +46,6 @@ export async function colour(nodes) {
     code.replaceChildren(DOMPurify.sanitize(html, { ALLOWED_TAGS: ["span"], ALLOWED_ATTR: ["class"], RETURN_DOM_FRAGMENT: true }));
   }
 }
+
+// By tag name: Chromium takes time for "pre > code" that grows with all that stands beside the node.
+const codesIn = (node) => [...(node.getElementsByTagName?.("code") ?? [])];

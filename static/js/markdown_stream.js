@@ -100,7 +100,7 @@ const joined = (pieces) => pieces.join("").replaceAll("\r", "");
 function draw({ type, raw, lang, text, ...rest }, before) {
   if (before?.raw === raw && before.type === type) return before;
   if (type === "code" && before?.type === "code" && before.lang === lang && before.nodes.length === 1) {
-    before.nodes[0].querySelector("pre > code").textContent = text;
+    before.nodes[0].getElementsByTagName("code")[0].textContent = text;
     return { type, raw, lang, nodes: before.nodes };
   }
   return { type, raw, lang, nodes: nodesOf({ type, raw, lang, text, ...rest }) };

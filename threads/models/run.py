@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import Case, F, Func, Q, When
 from django.db.models.functions import Greatest, Least, Now
 from django.utils import timezone
 
@@ -60,7 +60,7 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Take the thread's oldest queued run for this worker, unless the thread already has an active one."""
         with Thread.changing(thread_id) as change:
             live = self.filter(thread_id=thread_id).live().select_related("prompt", "pending_message", "requested_by")
-            first = live.order_by(Q(status=Run.Status.QUEUED), "created_at", "id")
+            first = live.order_by(Case(When(status=Run.Status.QUEUED, then=1), default=0), "created_at", "id")
             run = first.select_for_update(no_key=True, of=("self",)).first()
             if run is None or run.status != Run.Status.QUEUED:
                 return None
