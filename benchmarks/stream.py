@@ -6,6 +6,7 @@ the rounds (by p95):
 - added ms per token: from the model's send to the arrival at the socket; a merged delta counts for each of its tokens
 - added ms to the first token: from the start of the POST to the first token at the socket, less the model's own waiting
 - CPU seconds per 1,000 tokens; the load generator and the fake model are told apart
+- others: cores that programs outside the benchmark kept busy meanwhile; above 0.1, measure again on a quieter machine
 - lost: tokens that never came, came out of order, or differ from the stored answer
 """
 
@@ -13,10 +14,12 @@ import argparse
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from dataclasses import dataclass
 
 import msgspec
+import psutil
 import psycopg
 
 from agentsite.local import ROOT
@@ -39,6 +42,7 @@ class Round:
     cpu: dict[str, float]
     memory: dict[str, float]
     stored: dict[str, float]
+    others: float
 
     @property
     def latencies(self) -> list[float]:
@@ -83,14 +87,15 @@ class Bench:
             assert load.stdin and load.stdout
             _say(load.stdin, msgspec.json.encode(job))
             _expect(load.stdout, b"ready\n")
-            before, wal = meter.cpu(), self._wal()
+            before, wal, start, busy = meter.cpu(), self._wal(), time.monotonic(), _busy()
             _say(load.stdin, b"go")
             _expect(load.stdout, b"done\n")
             cpu, memory, wal = difference(before, meter.cpu()), meter.memory(), self._wal() - wal
+            others = (_busy() - busy - sum(cpu.values())) / (time.monotonic() - start)
             _say(load.stdin, b"go")
             seen = msgspec.json.decode(load.stdout.readline(), type=list[Stream])
         stored = self._stored(seen) | {"wal": wal / streams} if site else {}
-        return Round(seen, self._first(seen), cpu, memory, stored)
+        return Round(seen, self._first(seen), cpu, memory, stored, others)
 
     def _first(self, streams: list[Stream]) -> list[float]:
         """Added milliseconds to the first token."""
@@ -111,6 +116,12 @@ class Bench:
         return {"rows": rows / len(streams), "bytes": float(size) / len(streams)}
 
 
+def _busy() -> float:
+    """CPU seconds that all programs of the machine have used."""
+    times = psutil.cpu_times()
+    return float(times.user + times.nice + times.system + times.irq + times.softirq)
+
+
 def _say(stream: object, line: bytes) -> None:
     stream.write(line + b"\n")  # type: ignore[attr-defined]
     stream.flush()  # type: ignore[attr-defined]
@@ -127,9 +138,9 @@ def times(values: list[float], *shares: float) -> str:
     return " / ".join(f"{percentile(values, share):.1f}" for share in shares)
 
 
-HEAD = """| N | added ms per token p50 / p95 / p99 | relay | p95 ratio | first token +ms p50 / p95 | relay \
-| CPU s / 1k tokens: worker + web + Postgres + Redis | relay | fake, load | rows, KB, WAL KB each | MB | frames | syncs | lost | errors |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
+HEAD = """| N | +ms per token p50 / p95 / p99 | relay | p95 ratio | first token +ms p50 / p95 | relay \
+| CPU s per 1k: worker + web + Postgres + Redis | relay | fake, load | rows, KB, WAL each | MB | frames | syncs | others | lost | errors |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"""
 
 
 def line(number: int, site: Round, relay: Round, tokens: int = TOKENS) -> str:
@@ -150,6 +161,7 @@ def line(number: int, site: Round, relay: Round, tokens: int = TOKENS) -> str:
         f"{sum(site.memory[name] for name in SITE):.0f}",
         str(sum(stream.frames for stream in site.streams)),
         str(sum(stream.syncs for stream in site.streams)),
+        f"{site.others:.2f}",
         f"{number * tokens - site.tokens}",
         str(sum(bool(stream.error) or stream.status != "succeeded" for stream in site.streams)),
     ]
