@@ -21,7 +21,7 @@ UNSETTLED = {
 
 def messages_for(run: Run, agent: Agent) -> list[dict[str, Any]]:
     """Instructions and the newest settled rows up to and including the run's own turn, in OpenAI's chat format."""
-    rows = Message.objects.settled().filter(thread_id=run.thread_id, order__lte=run.prompt.order).newest(RECENT_MESSAGES)
+    rows = Message.objects.settled().filter(thread_id=run.thread_id, order__lte=run.order).newest(RECENT_MESSAGES)
     calls = {str(c.pk): c for c in ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool])}
     instructions = [{"role": "system", "content": agent.instructions}] if agent.instructions else []
     return instructions + [message for row in rows for message in _messages(row, calls)]

@@ -78,7 +78,7 @@ def stop(run: Run) -> None:
 def end_run(run: Run, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
     """`run.end()`, and the thread's next queued run gets its turn. All ends of runs come through here."""
     with transaction.atomic():
-        if run.end(status, error, **said):
+        if run.end(status, error, **said) and Run.objects.filter(thread_id=run.thread_id, status=Run.Status.QUEUED).exists():
             _enqueue(run.thread_id)
 
 
@@ -157,7 +157,7 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
 
 def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message) -> Run:
     """A queued run with its pending row, and the `new` rows before it."""
-    run = Run(thread=change.thread, prompt=prompt, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT)
+    run = Run(thread=change.thread, prompt=prompt, order=prompt.order, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT)
     run.pending_message = pending = run.new_pending(change.thread)
     # Foreign keys are checked at the commit: messages and run name each other.
     change.add_all([*new, pending])

@@ -59,7 +59,7 @@ class RunQuerySet(models.QuerySet["Run"]):
     def claim(self, thread_id: UUID, worker: str) -> "Run | None":
         """Take the thread's oldest queued run for this worker, unless the thread already has an active one."""
         with Thread.changing(thread_id) as change:
-            live = self.filter(thread_id=thread_id).live().select_related("prompt", "pending_message", "requested_by")
+            live = self.filter(thread_id=thread_id).live().select_related("pending_message")
             first = live.order_by(Case(When(status=Run.Status.QUEUED, then=1), default=0), "created_at", "id")
             run = first.select_for_update(no_key=True, of=("self",)).first()
             if run is None or run.status != Run.Status.QUEUED:
@@ -88,6 +88,8 @@ class Run(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs")
     prompt = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="answers")
+    # The prompt's turn, at hand without the prompt.
+    order = models.IntegerField()
     pending_message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     agent = models.CharField(max_length=100)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
@@ -170,7 +172,7 @@ class Run(models.Model):
 
     def new_pending(self, thread: Thread) -> Message:
         """An empty row at the end of the turn: where the answer will stand, under the id it keeps."""
-        order, step_order = thread.next_step(self.prompt.order)
+        order, step_order = thread.next_step(self.order)
         role, status = Message.Role.ASSISTANT, Message.Status.PENDING
         return Message(thread=thread, order=order, step_order=step_order, role=role, status=status, run=self, agent_name=self.agent)
 
@@ -218,7 +220,7 @@ class Run(models.Model):
         as the committed deltas show it.
         """
         with Thread.changing(self.thread_id) as change:
-            run = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("pending_message", "prompt").get(pk=self.pk)
+            run = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("pending_message").get(pk=self.pk)
             if attempt is not None and (run.status != self.Status.RUNNING or run.attempt != attempt):
                 raise LeaseLost("The run was stopped, ended or taken over.")
             if run.status in self.ENDED:
@@ -251,12 +253,17 @@ class Run(models.Model):
             reason = {"failed": "error", "stopped": "stopped"}.get(status, facts.get("finish_reason", ""))
             columns = {"status": Message.Status.FAILED if failed else Message.Status.SUCCESS, "finish_reason": reason, "error": error}
             calls = self._fold(change, parts, facts | columns, {})
+        else:
+            self._settle_calls(change)
+        if not unsaved or calls:
+            self._add_results(change)
+
+    def _settle_calls(self, change: Change) -> None:
+        """A row is opened for the next step only when all calls have an outcome: without one, some may be missing."""
         for call in self.tool_calls.unsettled():
             running = call.status == ToolCall.Status.RUNNING
             outcome = {"status": ToolCall.Status.UNKNOWN} if running else {"status": ToolCall.Status.FAILED, "error": NOT_RUN}
             change.update(call, ended_at=timezone.now(), **outcome)
-        if not unsaved or calls:
-            self._add_results(change)
 
     def _fold(self, change: Change, parts: list[Part], columns: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> list[Call]:
         folded = fold(parts)
@@ -279,7 +286,7 @@ class Run(models.Model):
 
     def _add_results(self, change: Change) -> None:
         calls = self.tool_calls.filter(step=self.step).order_by("index").values_list("pk", flat=True)
-        order, step_order = change.thread.next_step(self.prompt.order)
+        order, step_order = change.thread.next_step(self.order)
         content = [{"type": "tool-result", "tool_call": str(pk)} for pk in calls]
         change.add(
             Message(

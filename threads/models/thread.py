@@ -102,7 +102,7 @@ class Thread(models.Model):
 
         Nested changes are versions of their own in the same transaction.
         """
-        with transaction.atomic():
+        with transaction.atomic(savepoint=False):
             change = Change(cls.objects.select_for_update(no_key=True).get(pk=pk))
             yield change
             change.close()
