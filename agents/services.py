@@ -157,7 +157,9 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
 
 def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message) -> Run:
     """A queued run with its pending row, and the `new` rows before it."""
-    run = Run(thread=change.thread, prompt=prompt, order=prompt.order, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT)
+    run = Run(
+        thread=change.thread, prompt=prompt, order=prompt.order, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT
+    )
     run.pending_message = pending = run.new_pending(change.thread)
     # Foreign keys are checked at the commit: messages and run name each other.
     change.add_all([*new, pending])

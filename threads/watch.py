@@ -11,6 +11,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 
 T = TypeVar("T")
@@ -81,6 +82,7 @@ class Watch:
     def __init__(self) -> None:
         self._sockets: set[Watched] = set()
         self._task: asyncio.Task[None] | None = None
+        self._anchor: str | None = None
 
     def add(self, socket: Watched) -> None:
         """Watch a socket that was let in."""
@@ -93,6 +95,9 @@ class Watch:
         self._sockets.discard(socket)
 
     async def _run(self) -> None:
+        if self._anchor is None:
+            # A subscription that stays: without any, the channel layer polls, and a first frame waits up to 100 ms.
+            self._anchor = await get_channel_layer().new_channel()
         tick = 0
         while self._sockets:
             await asyncio.sleep(TICK)
