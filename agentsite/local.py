@@ -132,7 +132,7 @@ def kept_secret(path: Path) -> str:
 
 
 def prepare(supervisor: Supervisor, env: dict[str, str], debug: bool) -> None:
-    """Brings the tables up to date, and adds the demo people (DEBUG) or the files that WhiteNoise serves."""
+    """Brings the tables up to date, and adds the demo people (DEBUG) or the files that ServeStatic serves."""
     say("bringing the tables up to date")
     last = ["seed_demo"] if debug else ["collectstatic", "--noinput", "--verbosity", "0"]
     for command in (["migrate", "--verbosity", "0"], last):

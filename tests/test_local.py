@@ -58,6 +58,16 @@ def postgres_elsewhere(monkeypatch):
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/site")
 
 
+@pytest.fixture
+def before() -> set[int]:
+    """Children of other tests' fixtures, which live on."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def started_since(before: set[int]) -> list[psutil.Process]:
+    return [process for process in psutil.Process().children(recursive=True) if process.pid not in before]
+
+
 def gone(processes: list[psutil.Process], seconds: float = 5) -> bool:
     """Whether they all end in time. A zombie has ended: in a container nobody may reap it."""
     deadline = time.monotonic() + seconds
@@ -72,9 +82,9 @@ def stand_in(tmp_path, script, name="stand-in"):
     return Child(name, ("sh", "-c", script), {"PATH": os.defpath}, log=tmp_path / "logs" / f"{name}.log")
 
 
-def test_the_servers_are_what_the_site_needs_and_end_with_the_block():
+def test_the_servers_are_what_the_site_needs_and_end_with_the_block(before):
     with embedded.databases() as env:
-        mine = psutil.Process().children(recursive=True)
+        mine = started_since(before)
         with psycopg.connect(env["DATABASE_URL"]) as connection:
             connection.execute("CREATE EXTENSION vector")
             locale = connection.execute("SELECT datlocale FROM pg_database WHERE datname = current_database()").fetchone()
@@ -92,12 +102,12 @@ def test_only_the_holder_of_the_password_gets_into_redis(postgres_elsewhere):
             stranger.ping()
 
 
-def test_servers_named_by_the_environment_are_used(monkeypatch, data_dir):
+def test_servers_named_by_the_environment_are_used(monkeypatch, data_dir, before):
     monkeypatch.setenv("DATABASE_URL", "postgresql://db.example/site")
     monkeypatch.setenv("REDIS_URL", "redis://redis.example:6379/0")
     with embedded.databases(data_dir) as env:
         assert env == {"DATABASE_URL": "postgresql://db.example/site", "REDIS_URL": "redis://redis.example:6379/0"}
-        assert psutil.Process().children() == []
+        assert started_since(before) == []
 
 
 def test_kill_minus_nine_leaves_nothing_and_the_next_start_finds_the_rows(holder, data_dir):
@@ -169,7 +179,7 @@ def test_a_slow_start_is_waited_for_with_a_message(tmp_path, capsys, monkeypatch
     assert capsys.readouterr().out == "agentsite: it repairs its files\n"
 
 
-def test_children_that_refuse_to_stop_are_gone_within_five_seconds(tmp_path, monkeypatch):
+def test_children_that_refuse_to_stop_are_gone_within_five_seconds(tmp_path, monkeypatch, before):
     assert sum(processes.PATIENCE.values()) + 2 * processes.LAST_WORDS < 4.5
     monkeypatch.setattr(processes, "PATIENCE", {False: 0.5, True: 0.2})
     with Supervisor() as supervisor:
@@ -177,7 +187,7 @@ def test_children_that_refuse_to_stop_are_gone_within_five_seconds(tmp_path, mon
             supervisor.start(stand_in(tmp_path, "trap '' TERM QUIT; echo ready; sleep 60 & wait; sleep 60", name))
         logs = [tmp_path / "logs" / f"{name}.log" for name in ("deaf", "deafer")]
         supervisor.watch(until=lambda: all("ready" in log.read_text() for log in logs))
-        children, started = psutil.Process().children(recursive=True), time.monotonic()
+        children, started = started_since(before), time.monotonic()
     assert time.monotonic() - started < 1.5
     assert gone(children, 1)
 
