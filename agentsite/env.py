@@ -47,7 +47,7 @@ def database(name: str, process: str, pool_size: int) -> dict[str, Any]:
         raise ImproperlyConfigured(f"{name} is not a PostgreSQL URL (postgresql://user:password@host:port/name).") from error
     options: dict[str, Any] = {"application_name": f"agentsite-{process or 'command'}"}
     if process:
-        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 10}
+        options["pool"] = {"min_size": 1, "max_size": pool_size, "timeout": 30}
     if process == "web":
         options["options"] = "-c statement_timeout=10000"
     known = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}

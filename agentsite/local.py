@@ -144,7 +144,7 @@ def site_processes(env: dict[str, str], port: int, data_dir: Path) -> list[Child
     """Web, worker and beat."""
     celery = ("celery", "-A", "agentsite")
     commands = {
-        "web": ("daphne", "-b", "127.0.0.1", "-p", str(port), "agentsite.asgi:application"),
+        "web": ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "agentsite.asgi:application"),
         "worker": (*celery, *WORKER),
         "beat": (*celery, "beat", "-s", str(data_dir / "celerybeat-schedule")),
     }

@@ -66,7 +66,7 @@ TEMPLATES = [
 ]
 
 # --- Databases ---------------------------------------------------------------------------------------------------------
-DATABASES = {"default": env.database("DATABASE_URL", PROCESS, pool_size=8)}
+DATABASES = {"default": env.database("DATABASE_URL", PROCESS, pool_size=9)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
 # Redis only wakes people up, so nobody waits for it: these are seconds until a publish or an enqueue gives up.
@@ -162,6 +162,7 @@ LOGGING = {
     "loggers": {
         "django.channels.server": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
+        "httpx2": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

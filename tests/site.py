@@ -52,7 +52,7 @@ class Site:
 
     def start_web(self) -> None:
         """Start the web process and wait until it answers."""
-        self.start("web", "daphne", "-b", "127.0.0.1", "-p", str(urlsplit(self.url).port), "agentsite.asgi:application")
+        self.start("web", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(urlsplit(self.url).port), "agentsite.asgi:application")
         until(self._answers, 30)
 
     def start_worker(self, name: str = "worker") -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import msgspec
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
@@ -59,6 +60,13 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             watch.add(self)
         except Refused as refused:
             await self.close(refused.code)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """As channels does, but without looking for old database connections: that is a thread hop for every frame.
+
+        All reads go through `read`, which gives its connection back.
+        """
+        await getattr(self, get_handler_name(message))(message)
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the watch."""
