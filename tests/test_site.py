@@ -1,5 +1,6 @@
 """The whole site from outside: real processes, several browsers, and what happens when one of them dies."""
 
+import itertools
 import json
 import signal
 import time
@@ -145,6 +146,17 @@ def test_stop_from_another_tab_silences_the_provider(site: Site, alice_there: Pe
         assert mine.text(run) == theirs.text(run) != ""
         time.sleep(0.5)
     assert alice_there.get(f"/threads/{shared}/messages")["messages"][-1]["text"] == mine.text(run)
+
+
+def test_prompts_sent_meanwhile_are_answered_one_after_another(alice_there: Person, shared: str) -> None:
+    with alice_there.tab(shared) as tab:
+        runs = [alice_there.ask(shared, f"[[tokens=20 rate=100]]Number {number}") for number in range(4)]
+        began = time.monotonic()
+        for run in runs:
+            tab.until(lambda run=run: tab.ended(run))  # type: ignore[misc]
+        assert time.monotonic() - began < 4.5, "by hints, not by the sweeper's first repeat after five seconds"
+    spans = [(tab.rows[run]["started_at"], tab.rows[run]["ended_at"]) for run in runs]
+    assert all(ended <= started for (_, ended), (started, _) in itertools.pairwise(spans))
 
 
 # --- What dies ---------------------------------------------------------------------------------------------------------
