@@ -31,7 +31,7 @@ def obstacle() -> str:
 def fingerprint() -> str:
     """Changes when the requirements or the Python of the environment do."""
     digest = hashlib.sha256(subprocess.check_output([PYTHON, "-VV"]))
-    for name in ("requirements.txt", "requirements-dev.txt"):
+    for name in ("constraints.txt", "requirements.txt", "requirements-dev.txt"):
         with open(os.path.join(ROOT, name), "rb") as file:
             digest.update(file.read())
     return digest.hexdigest()
