@@ -26,14 +26,6 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """Threads the user belongs to in any role."""
         return self.filter(members__user=user)
 
-    def writable_by(self, user: "User") -> "ThreadQuerySet":
-        """Threads in which the user may ask."""
-        return self.filter(members__user=user, members__role__in=["writer", "owner"])
-
-    def managed_by(self, user: "User") -> "ThreadQuerySet":
-        """Threads whose members, title and end are the user's to decide."""
-        return self.filter(members__user=user, members__role="owner")
-
     def described(self) -> "ThreadQuerySet":
         """With what `thread_row` needs at hand: people, and whether somebody is answering."""
         running = self.model.objects.filter(pk=OuterRef("pk"), runs__status__in=["queued", "running", "waiting"])
