@@ -8,7 +8,7 @@ from django.db.models import Count, Max
 from threads.broadcast import user_group
 from threads.consumers import NOT_YOURS, PushSocket
 from threads.models import Thread, User
-from threads.rows import thread_row
+from threads.rows import Json, thread_rows
 from threads.watch import Seen, read
 
 NEWEST = 50
@@ -29,9 +29,7 @@ class MeSocket(PushSocket):
         """The newest threads; this feed has no versions."""
         del version, cursors
         async with self.lock:
-            self.digest, threads = await read(
-                lambda: (self._digest(), [thread_row(t) for t in Thread.objects.filter(members__user=self.user_id).listed()[:NEWEST]])
-            )
+            self.digest, threads = await read(lambda: (self._digest(), self._newest()))
             await self.push(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
@@ -39,6 +37,9 @@ class MeSocket(PushSocket):
         await super().observe(seen, ping=ping)
         if ping and seen.signed_in and await read(self._digest) != self.digest:
             await self.sync(None, {})
+
+    def _newest(self) -> list[Json]:
+        return thread_rows(Thread.objects.filter(members__user=self.user_id).listed().values_list("pk", flat=True)[:NEWEST])
 
     def _digest(self) -> dict[str, Any]:
         return Thread.objects.filter(members__user=self.user_id).aggregate(count=Count("id"), newest=Max("last_activity"))

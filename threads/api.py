@@ -14,7 +14,7 @@ from threads.access import SignedRequest, thread_for
 from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
 from threads.models import Run, Thread, ThreadMember, User
-from threads.rows import Json, message_row, run_row, thread_row, tool_call_row
+from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
 
@@ -51,10 +51,9 @@ def threads(request: SignedRequest, before: str = "", limit: int = 50) -> Json:
     if before:
         moment, pk = _cursor(before)
         found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
-    shown = list(found[: _limit(limit) + 1])
-    more = len(shown) > _limit(limit)
-    shown = shown[: _limit(limit)]
-    return {"threads": [thread_row(t) for t in shown], "before": f"{shown[-1].last_activity.isoformat()},{shown[-1].pk}" if more else None}
+    ids = list(found.values_list("pk", flat=True)[: _limit(limit) + 1])
+    shown = thread_rows(ids[:limit])
+    return {"threads": shown, "before": f"{shown[-1]['last_activity']},{shown[-1]['id']}" if len(ids) > limit else None}
 
 
 @router.post("/threads", response={200: Any, 201: Any})
@@ -146,7 +145,7 @@ def tool_calls(request: SignedRequest, thread_id: UUID, limit: int = 100) -> Jso
 
 
 def _described(pk: UUID) -> Json:
-    return thread_row(Thread.objects.described().get(pk=pk))
+    return thread_rows([pk])[0]
 
 
 def _limit(limit: int) -> int:

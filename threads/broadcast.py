@@ -15,7 +15,7 @@ import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from threads.rows import Json, thread_row
+from threads.rows import Json, thread_rows
 
 if TYPE_CHECKING:
     from threads.models import Thread
@@ -71,24 +71,23 @@ def frame_message(frame: Json) -> Json:
 
 def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
     """Push a committed change to the thread's watchers; with the thread itself, to its members' lists too, if that changed."""
-    row = _row(thread) if described else None
+    row = _row(thread.pk) if described else None
     watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
-    publish([watchers, *_feeds(thread, row)])
+    publish([watchers, *_feeds(row)])
 
 
 def listed(thread: "Thread") -> None:
     """Show the thread anew in the lists of its members."""
-    publish(_feeds(thread, _row(thread)))
+    publish(_feeds(_row(thread.pk)))
 
 
-def _row(thread: "Thread") -> Json | None:
-    found = type(thread).objects.described().filter(pk=thread.pk).first()
-    return thread_row(found) if found else None
+def _row(thread_id: UUID) -> Json | None:
+    return next(iter(thread_rows([thread_id])), None)
 
 
-def _feeds(thread: "Thread", row: Json | None) -> list[tuple[str, Json]]:
+def _feeds(row: Json | None) -> list[tuple[str, Json]]:
     """One message for each member; hidden branches are in no list."""
-    if row is None or thread.kind == thread.Kind.BRANCH:
+    if row is None or row["kind"] == "branch":
         return []
     message: Json = {"type": "frame", "text": msgspec.json.encode({"type": "thread", "thread": row}).decode()}
     return [(user_group(member["id"]), message) for member in row["members"]]

@@ -1,12 +1,30 @@
 """Rows as browsers and programs see them: the same JSON in the socket's frames and in the API's answers."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import msgspec
+from django.db import connection
 
 if TYPE_CHECKING:
-    from threads.models import Message, Run, Thread, ToolCall, User
+    from threads.models import Message, Run, ToolCall, User
 
 Json = dict[str, Any]
+
+# Each prompt, answer and connect reads its thread like this. Through the ORM it is two statements and 1.5 ms of CPU, not 0.05.
+THREADS = """
+SELECT json_build_object(
+    'id', t.id, 'title', t.title, 'summary', t.summary, 'status', t.status, 'agent', t.default_agent, 'version', t.version,
+    'kind', t.kind, 'last_activity', t.last_activity, 'created_at', t.created_at,
+    'owner', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.owner_id),
+    'assigned_to', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.assigned_to_id),
+    'members', (SELECT coalesce(json_agg(json_build_object('id', u.id, 'name', {name}, 'role', m.role) ORDER BY m.id), '[]')
+                FROM threads_threadmember m JOIN threads_user u ON u.id = m.user_id WHERE m.thread_id = t.id),
+    'running', EXISTS (SELECT FROM threads_run r WHERE r.thread_id = t.id AND r.status IN ('queued', 'running', 'waiting'))
+)::text FROM threads_thread t WHERE t.id = ANY(%s) ORDER BY t.last_activity DESC, t.id DESC
+""".format(name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)")
 
 
 def _time(value: datetime | None) -> str | None:
@@ -22,22 +40,11 @@ def person(user: "User | None") -> Json | None:
     return {"id": str(user.pk), "name": user.name} if user else None
 
 
-def thread_row(thread: "Thread") -> Json:
-    """A thread; needs one read by `Thread.objects.listed()`."""
-    return {
-        "id": str(thread.pk),
-        "title": thread.title,
-        "summary": thread.summary,
-        "status": thread.status,
-        "agent": thread.default_agent,
-        "version": thread.version,
-        "last_activity": _time(thread.last_activity),
-        "created_at": _time(thread.created_at),
-        "owner": person(thread.owner),
-        "assigned_to": person(thread.assigned_to),
-        "members": [{"id": str(m.user_id), "name": m.user.name, "role": m.role} for m in thread.members.all()],
-        "running": thread.running,  # type: ignore[attr-defined]
-    }
+def thread_rows(ids: Iterable[UUID]) -> list[Json]:
+    """These threads with their people, and whether somebody is answering; newest activity first."""
+    with connection.cursor() as cursor:
+        cursor.execute(THREADS, [list(ids)])
+        return [msgspec.json.decode(text) for (text,) in cursor.fetchall()]
 
 
 def message_row(message: "Message") -> Json:

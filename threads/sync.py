@@ -11,7 +11,7 @@ from django.db.models import QuerySet
 
 from threads.models import Message, Run, Thread, ToolCall
 from threads.parts import Part, merge
-from threads.rows import Json, message_row, run_row, thread_row, tool_call_row
+from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 
 PAGE_ROWS = 50
 MAX_ROWS = 200
@@ -33,7 +33,7 @@ def snapshot(thread_id: UUID | str, version: int | None = None, cursors: Mapping
     Without a version, or when the browser is too far behind, it is the newest page, with `reset`. Raises Thread.DoesNotExist.
     """
     with one_moment():
-        thread = Thread.objects.described().get(pk=thread_id)
+        thread = Thread.objects.get(pk=thread_id)
         if version is not None and thread.sync_floor <= version <= thread.version:
             frame = _newer(thread, version, cursors or {})
             if frame is not None:
@@ -105,7 +105,7 @@ def _frame(thread: Thread, messages: list[Message], runs: list[Run], calls: list
     return {
         "type": "sync",
         "version": thread.version,
-        "thread": thread_row(thread),
+        "thread": thread_rows([thread.pk])[0],
         "messages": [message_row(message) for message in messages],
         "runs": [run_row(run) for run in runs],
         "tool_calls": [tool_call_row(call) for call in calls],

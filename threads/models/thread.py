@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import models, transaction
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
@@ -26,15 +26,9 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """Threads the user belongs to in any role."""
         return self.filter(members__user=user)
 
-    def described(self) -> "ThreadQuerySet":
-        """With what `thread_row` needs at hand: people, and whether somebody is answering."""
-        running = self.model.objects.filter(pk=OuterRef("pk"), runs__status__in=["queued", "running", "waiting"])
-        members = Prefetch("members", ThreadMember.objects.select_related("user"))
-        return self.select_related("owner", "assigned_to").prefetch_related(members).annotate(running=Exists(running))
-
     def listed(self) -> "ThreadQuerySet":
         """As a list shows them: newest activity first, hidden branches left out."""
-        return self.exclude(kind=Thread.Kind.BRANCH).described().order_by("-last_activity", "-id")
+        return self.exclude(kind=Thread.Kind.BRANCH).order_by("-last_activity", "-id")
 
 
 class Thread(models.Model):
