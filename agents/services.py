@@ -3,14 +3,15 @@
 Each function is one transaction; the hint to the workers goes out after its commit, and may be lost without harm.
 """
 
+import logging
 from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from kombu.exceptions import OperationalError as BrokerError
 
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
@@ -19,6 +20,7 @@ from threads.ids import uuid7
 from threads.models import Message, Run, Thread, User
 from threads.models.run import ClockTimestamp
 
+logger = logging.getLogger(__name__)
 TITLE_CHARS = 60
 # The hint that goes out with the commit is usually heard at once; after this the sweeper begins to repeat it.
 FIRST_HINT = timedelta(seconds=5)
@@ -44,7 +46,7 @@ def send(
                 return repeated
             if meanwhile == "reject" and change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
-            change.then(partial(_hint, thread.pk))
+            change.then(lambda: _hint(thread.pk))
             return _save_prompt(change, user, text, chosen, message_id)
 
 
@@ -57,7 +59,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
             raise Busy("An answer is being written.")
         again = _queue_run(change, user, run.prompt, run.agent)
         change.touch()
-        change.then(partial(_hint, run.thread_id))
+        change.then(lambda: _hint(run.thread_id))
     return run.prompt, again
 
 
@@ -96,22 +98,28 @@ def sweep() -> None:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
             if cursor.fetchone() != (True,):
                 return
-        for run in Run.objects.expired():
+        expired = list(Run.objects.expired())
+        for run in expired:
             run.lose_lease()
-            _enqueue(run.thread_id)
         due = list(Run.objects.due()[:100])
         Run.objects.filter(pk__in=[run.pk for run in due]).snooze()
-        for thread_id in {run.thread_id for run in due}:
-            _enqueue(thread_id)
+    for thread_id in dict.fromkeys(run.thread_id for run in [*expired, *due]):
+        if not _hint(thread_id):
+            break  # Each further one would wait for Redis again, and heartbeats come from this thread.
 
 
 def _enqueue(thread_id: UUID) -> None:
-    transaction.on_commit(partial(_hint, thread_id), robust=True)
+    transaction.on_commit(lambda: _hint(thread_id), robust=True)
 
 
-def _hint(thread_id: UUID) -> None:
+def _hint(thread_id: UUID) -> bool:
     """Say that the thread may have something to do. Redis being down costs a log line: the sweep repeats it."""
-    current_app.send_task("agents.tasks.answer", [str(thread_id)])
+    try:
+        current_app.send_task("agents.tasks.answer", [str(thread_id)])
+    except BrokerError as error:
+        logger.warning("no hint sent for thread %s (%s); the sweep repeats it", thread_id, error)
+        return False
+    return True
 
 
 def _interrupt(thread: Thread, message_id: UUID) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -26,6 +27,7 @@ KINDS = {
     415: "bad_input",
     429: "limit",
 }
+RETRY_SECONDS = 2
 STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409}
 
 
@@ -74,6 +76,15 @@ def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     """Not there, or not yours: nobody can tell which."""
     del error
     return _error(request, 404, "not_found", "There is no such thing here.")
+
+
+@api.exception_handler(OperationalError)
+def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """The database restarts, or all connections are busy; what was begun is rolled back."""
+    logger.warning("%s %s: the database is away (%s)", request.method, request.path, error)
+    response = _error(request, 503, "unavailable", "The site is busy. Try again in a moment.", retry_after=RETRY_SECONDS)
+    response["Retry-After"] = str(RETRY_SECONDS)
+    return response
 
 
 @api.exception_handler(Exception)

@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from agentsite.embedded import free_port
+from agentsite.embedded import free_port, redis_answers, redis_program
 from agentsite.local import WORKER
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -48,18 +48,35 @@ class Site:
     def start(self, name: str, *argv: str) -> None:
         """Start a process; its output goes to a log of its name."""
         with (self.place / f"{name}.log").open("ab") as log:
-            self.processes[name] = subprocess.Popen([sys.executable, "-m", *argv], cwd=ROOT, env=self.env, stdout=log, stderr=log)
+            self.processes[name] = subprocess.Popen(argv, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+
+    def start_redis(self) -> None:
+        """Start the site's own Redis and wait until it answers."""
+        self.start("redis", redis_program(), "--bind", "127.0.0.1", "--port", str(urlsplit(self.env["REDIS_URL"]).port), "--save", "")
+        until(lambda: redis_answers(self.env["REDIS_URL"]))
 
     def start_web(self) -> None:
         """Start the web process and wait until it answers."""
-        self.start("web", "daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(urlsplit(self.url).port), "agentsite.asgi:application")
+        self.start(
+            "web",
+            sys.executable,
+            "-m",
+            "daphne",
+            "-v",
+            "0",
+            "-b",
+            "127.0.0.1",
+            "-p",
+            str(urlsplit(self.url).port),
+            "agentsite.asgi:application",
+        )
         until(self._answers, 30)
 
     def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it has taken up its work."""
         log = self.place / f"{name}.log"
         before = log.stat().st_size if log.exists() else 0
-        self.start(name, "celery", "-A", "agentsite", *WORKER)
+        self.start(name, sys.executable, "-m", "celery", "-A", "agentsite", *WORKER)
         until(lambda: b"ready." in log.read_bytes()[before:], 30)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
@@ -120,9 +137,9 @@ class Person:
         assert answer.status_code == 202, answer.text
         return str(answer.json()["run"]["id"])
 
-    def tab(self, thread: str) -> "Tab":
+    def tab(self, thread: str, **how: Any) -> "Tab":
         """Open a browser tab on a thread."""
-        return Tab(self, f"/ws/threads/{thread}/")
+        return Tab(self, f"/ws/threads/{thread}/", **how)
 
     def cookie(self) -> str:
         """The Cookie header."""
@@ -137,9 +154,13 @@ class Person:
 
 
 class Tab:
-    """A socket and what a page would hold of it: rows by id, and the live parts of runs."""
+    """A socket and what a page would hold of it: rows by id, and the live parts of runs.
 
-    def __init__(self, person: Person, path: str, origin: str | None = None) -> None:
+    A gap in the pushes fails, unless `repairs`: then it asks for what it missed, as the page does.
+    """
+
+    def __init__(self, person: Person, path: str, origin: str | None = None, repairs: bool = False) -> None:
+        self.repairs = repairs
         url = person.site.url.replace("http", "ws", 1) + path
         origin = person.site.url if origin is None else origin
         self.socket: ClientConnection = connect(
@@ -199,6 +220,8 @@ class Tab:
     def _apply(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "delta":
             self._delta(frame)
+        elif frame["type"] == "changed" and self.repairs and frame["version"] > self.version + 1:
+            self._ask_again()
         elif frame["type"] in ("sync", "changed"):
             assert not frame.get("ids_only"), "ask for a sync here"
             for row in [*frame["messages"], *frame["runs"], *frame["tool_calls"]]:
@@ -219,9 +242,15 @@ class Tab:
         run = self.rows[delta["run"]]
         if run["status"] != "running" or delta["attempt"] != run["attempt"] or delta["end"] <= self.cursors[run["id"]]:
             return
+        if self.repairs and delta["start"] > self.cursors[run["id"]]:
+            self._ask_again()
+            return
         assert delta["start"] == self.cursors[run["id"]], "a hole in the stream"
         self.live[run["id"]] += delta["parts"]
         self.cursors[run["id"]] = delta["end"]
+
+    def _ask_again(self) -> None:
+        self.socket.send(json.dumps({"type": "sync", "version": self.version, "cursors": self.cursors}))
 
 
 @contextmanager
@@ -233,7 +262,7 @@ def running_site(place: Path, model_url: str) -> Iterator[Site]:
     server.close()
     env = os.environ | {
         "DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname="site_under_test"),
-        "REDIS_URL": os.environ["REDIS_URL"].rsplit("/", 1)[0] + "/1",
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         "AGENTSITE_DATA_DIR": str(place), "DEBUG": "1", "OPENAI_API_KEY": "sk-test-secret", "OPENAI_BASE_URL": model_url,
         "AGENTSITE_MODEL": "fake", "AGENTSITE_STALL_SECONDS": "5",
     }  # fmt: skip
@@ -241,6 +270,7 @@ def running_site(place: Path, model_url: str) -> Iterator[Site]:
         subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
     site = Site(f"http://127.0.0.1:{free_port()}", env, place)
     try:
+        site.start_redis()
         site.start_web()
         site.start_worker()
         yield site

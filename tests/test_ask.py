@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from django.db import connection
 from django.test import Client
@@ -170,6 +171,17 @@ def test_bad_bodies_get_one_clear_error(
     assert answer.json()["error"]["kind"] == "bad_input"
     assert answer.json()["error"].get("field") == field
     assert not Message.objects.exists()
+
+
+def test_a_database_that_does_not_answer_is_no_bug(alice: User, thread: Thread, client_of: Callable[[User], Client]) -> None:
+    client = client_of(alice)
+    with connection.cursor() as cursor, psycopg.connect(connection.connection.info.dsn) as other:
+        other.execute("SELECT 1 FROM threads_thread FOR UPDATE")
+        cursor.execute("SET statement_timeout = 100")
+        answer = client.post(f"/api/threads/{thread.pk}/messages", {"text": "Hi"}, content_type="application/json")
+        cursor.execute("RESET statement_timeout")
+    assert (answer.status_code, answer.json()["error"]["kind"], answer["Retry-After"]) == (503, "unavailable", "2")
+    assert Message.objects.count() == 0
 
 
 def test_a_file_where_text_belongs_is_refused(alice: User, thread: Thread, client_of: Callable[[User], Client]) -> None:

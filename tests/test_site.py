@@ -207,6 +207,19 @@ def test_pushes_that_get_lost_are_made_up_for(site: Site, alice_there: Person, s
 
 
 @pytest.mark.chaos
+def test_redis_dies_in_the_middle(site: Site, alice_there: Person, shared: str) -> None:
+    with alice_there.tab(shared, repairs=True) as tab:
+        run = alice_there.ask(shared, "[[tokens=300 rate=100]]Long")
+        tab.until(lambda: len(tab.text(run)) > 30)
+        site.kill("redis")
+        queued = alice_there.ask(shared, "[[tokens=3]]While it is away")
+        site.start_redis()
+        tab.until(lambda: tab.ended(run) and tab.ended(queued), 30)
+        assert (tab.rows[run]["attempt"], tab.text(run)) == (1, "".join(f"w{n} " for n in range(300)))
+        assert tab.text(queued) == "w0 w1 w2 "
+
+
+@pytest.mark.chaos
 def test_the_database_loses_every_connection_in_the_middle(site: Site, alice_there: Person, shared: str) -> None:
     with alice_there.tab(shared) as tab:
         run = alice_there.ask(shared, "[[tokens=300 rate=100]]Long")

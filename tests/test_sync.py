@@ -110,6 +110,16 @@ def test_deletions_are_told_until_their_tombstones_go(ask: Ask, thread: Thread) 
     assert message.order == 0
 
 
+def test_people_have_one_name_in_all_rows(ask: Ask, thread: Thread, alice: User, bob: User) -> None:
+    User.objects.filter(pk=alice.pk).update(first_name="Alice", last_name="Adams")
+    thread.members.create(user=bob)
+    ask("Hello", answer=False)
+    frame = snapshot(thread.pk)
+    assert frame["thread"]["owner"] == frame["messages"][0]["author"] == {"id": str(alice.pk), "name": "Alice Adams"}
+    assert [(m["name"], m["role"]) for m in frame["thread"]["members"]] == [("Alice Adams", "owner"), ("bob", "writer")]
+    assert (frame["thread"]["running"], frame["thread"]["assigned_to"]) == (True, None)
+
+
 def test_a_change_without_content_is_no_version(thread: Thread) -> None:
     before = Thread.objects.get(pk=thread.pk).version
     with Thread.changing(thread.pk):

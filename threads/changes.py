@@ -1,7 +1,6 @@
 """One committed change of a thread: its rows get one version and go out as one frame, after the commit."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -85,11 +84,13 @@ class Change:
             return
         self.thread.version = self.version
         self.thread.save(update_fields=["version", "last_order", "last_step", "last_activity", *self._thread_fields])
-        transaction.on_commit(partial(broadcast.changed, self.thread, self.frame(), described=self._described), robust=True)
+        frame = self.frame()
+        # Lambdas: Django's robust hooks cannot log a failed `partial`, and raise instead.
+        transaction.on_commit(lambda: broadcast.changed(self.thread, frame, described=self._described), robust=True)
         for call in self._then:
             transaction.on_commit(call, robust=True)
         if self._listed and not self._described:
-            transaction.on_commit(partial(broadcast.listed, self.thread), robust=True)
+            transaction.on_commit(lambda: broadcast.listed(self.thread), robust=True)
 
     def frame(self) -> Json:
         """The `changed` frame: every row as this change leaves it."""
