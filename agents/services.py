@@ -52,15 +52,16 @@ def send(
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
     """Answer a failed or stopped run's prompt again; its finished steps stay part of the answer. Busy while the thread is answering."""
-    if run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
+    prompt = run.prompt
+    if prompt is None or run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
         raise Conflict("Only an answer that failed or was stopped can be tried again.")
     with Thread.changing(run.thread_id) as change:
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
-        again = _queue_run(change, user, run.prompt, run.agent)
+        again = _queue_run(change, user, prompt, run.agent)
         change.touch()
         change.then(lambda: _hint(run.thread_id))
-    return run.prompt, again
+    return prompt, again
 
 
 def stop_thread(thread: Thread) -> Run | None:

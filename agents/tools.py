@@ -100,7 +100,7 @@ class ToolContext:
 
     def __init__(self, call: ToolCall, agent: Any, user: Any) -> None:
         self.call_id: UUID = call.pk
-        self.run_id: UUID = call.run_id
+        self.run_id = call.run_id
         self.thread_id: UUID = call.thread_id
         self.agent = agent
         self.user = user

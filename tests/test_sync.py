@@ -102,7 +102,7 @@ def test_deletions_are_told_until_their_tombstones_go(ask: Ask, thread: Thread) 
     answer = run.messages.get()
     pk = str(answer.pk)
     with Thread.changing(thread.pk) as change:
-        change.delete(answer, "message")
+        change.delete("message", Message.objects.filter(pk=answer.pk))
     assert snapshot(thread.pk, version)["deleted"] == [{"kind": "message", "id": pk}]
     Tombstone.objects.update(created_at=timezone.now() - timedelta(days=2))
     Tombstone.objects.prune()

@@ -120,7 +120,7 @@ def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Sta
         if not gone:
             raise Http404("There is no such member.")
         change.describe()
-        transaction.on_commit(lambda: broadcast.gone(thread, user_id), robust=True)
+        transaction.on_commit(lambda: broadcast.gone(thread.pk, [user_id]), robust=True)
     return Status(204, None)
 
 

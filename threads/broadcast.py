@@ -93,7 +93,8 @@ def _feeds(row: Json | None) -> list[tuple[str, Json]]:
     return [(user_group(member["id"]), message) for member in row["members"]]
 
 
-def gone(thread: "Thread", user_id: UUID) -> None:
-    """Tell a person's pages that a thread is no longer theirs, and its sockets to look again."""
-    text = msgspec.json.encode({"type": "thread_gone", "id": str(thread.pk)}).decode()
-    publish([(user_group(user_id), {"type": "frame", "text": text}), (thread_group(thread.pk), {"type": "recheck"})])
+def gone(thread_id: UUID, user_ids: Iterable[UUID]) -> None:
+    """Tell these people's pages that a thread is no longer theirs, and its sockets to look again."""
+    text = msgspec.json.encode({"type": "thread_gone", "id": str(thread_id)}).decode()
+    feeds = [(user_group(user_id), {"type": "frame", "text": text}) for user_id in user_ids]
+    publish([*feeds, (thread_group(thread_id), {"type": "recheck"})])

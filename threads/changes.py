@@ -28,7 +28,7 @@ class Change:
         self._rows: dict[tuple[str, Any], models.Model] = {}
         self._deleted: list[Json] = []
         self._thread_fields: set[str] = set()
-        self._described = self._listed = False
+        self._described = self._listed = self._in_bulk = False
         self._then: list[Callable[[], object]] = []
 
     def add(self, row: Any) -> None:
@@ -52,11 +52,13 @@ class Change:
         row.save(update_fields=[*fields, "version"])
         self._note(row)
 
-    def delete(self, row: Any, kind: str) -> None:
-        """Delete a row and leave a tombstone."""
-        self.thread.tombstones.create(version=self.version, kind=kind, row_id=row.pk)
-        self._deleted.append({"kind": kind, "id": str(row.pk)})
-        row.delete()
+    def delete(self, kind: str, rows: "models.QuerySet[Any]") -> None:
+        """Delete these rows of the thread and leave tombstones."""
+        ids = list(rows.values_list("pk", flat=True))
+        tombstones = self.thread.tombstones
+        tombstones.bulk_create([tombstones.model(thread=self.thread, version=self.version, kind=kind, row_id=pk) for pk in ids])
+        self._deleted += [{"kind": kind, "id": str(pk)} for pk in ids]
+        rows.delete()
 
     def update_thread(self, **fields: Any) -> None:
         """Write these columns of the thread; its lists show it anew."""
@@ -73,6 +75,10 @@ class Change:
     def describe(self) -> None:
         """The thread itself changed, or its members: pages and lists are told anew."""
         self._described = self._listed = True
+
+    def wrote_in_bulk(self) -> None:
+        """Rows were written by SQL under this version: browsers are told to ask for them."""
+        self._in_bulk = self._listed = True
 
     def then(self, call: Callable[[], object]) -> None:
         """Call this after the frame is out: before, others might answer a change that nobody has seen."""
@@ -94,6 +100,8 @@ class Change:
 
     def frame(self) -> Json:
         """The `changed` frame: every row as this change leaves it."""
+        if self._in_bulk:
+            return {"type": "changed", "version": self.version, "ids_only": True}
         frame: Json = {"type": "changed", "version": self.version, "messages": [], "runs": [], "tool_calls": [], "deleted": self._deleted}
         for row in self._rows.values():
             key, as_json = ROWS[type(row).__name__]

@@ -76,7 +76,7 @@ def run_row(run: "Run") -> Json:
         "attempt": run.attempt,
         "base": run.base,
         "agent": run.agent,
-        "prompt": str(run.prompt_id),
+        "prompt": _id(run.prompt_id),
         "pending_message": _id(run.pending_message_id),
         "error": run.error,
         "usage": run.usage,
@@ -91,7 +91,7 @@ def tool_call_row(call: "ToolCall") -> Json:
     """A tool call with its arguments and outcome."""
     return {
         "id": str(call.pk),
-        "run": str(call.run_id),
+        "run": _id(call.run_id),
         "message": str(call.message_id),
         "step": call.step,
         "index": call.index,

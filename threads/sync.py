@@ -71,7 +71,8 @@ def _newer(thread: Thread, version: int, cursors: Mapping[str, int]) -> Json | N
     messages = _read(thread.messages.filter(version__gt=version), MAX_ROWS + 1)
     runs = list(thread.runs.filter(version__gt=version)[: MAX_ROWS + 1])
     calls = list(thread.tool_calls.filter(version__gt=version)[: MAX_ROWS + 1])
-    if len(messages) + len(runs) + len(calls) > MAX_ROWS:
+    gone = list(thread.tombstones.filter(version__gt=version)[: MAX_ROWS + 1])
+    if len(messages) + len(runs) + len(calls) + len(gone) > MAX_ROWS:
         return None
     changed = {run.pk for run in runs}
     deltas = []
@@ -79,7 +80,7 @@ def _newer(thread: Thread, version: int, cursors: Mapping[str, int]) -> Json | N
         # A cursor belongs to the run as the browser knew it: after a new attempt or a saved step it counts from `base`.
         deltas += _live(run, run.base if run.pk in changed else max(run.base, cursors.get(str(run.pk), 0)))
     frame = _frame(thread, messages, runs, calls, deltas) | {"reset": False}
-    frame["deleted"] = [tombstone.as_json() for tombstone in thread.tombstones.filter(version__gt=version)]
+    frame["deleted"] = [tombstone.as_json() for tombstone in gone]
     return frame if len(msgspec.json.encode([frame["messages"], frame["tool_calls"]])) <= MAX_BYTES else None
 
 

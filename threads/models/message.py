@@ -20,6 +20,12 @@ class MessageQuerySet(models.QuerySet["Message"]):
         """What a model may be told: pending and failed rows are not part of the conversation."""
         return self.filter(status=Message.Status.SUCCESS)
 
+    def between(self, start: tuple[int, int], end: tuple[int, int]) -> "MessageQuerySet":
+        """Positions start ≤ (order, step_order) < end, compared like words in a dictionary."""
+        after = Q(order__gt=start[0]) | Q(order=start[0], step_order__gte=start[1])
+        before = Q(order__lt=end[0]) | Q(order=end[0], step_order__lt=end[1])
+        return self.filter(after, before)
+
     def newest(self, limit: int) -> "list[Message]":
         """The last rows, in the order they were said."""
         return list(self.order_by("-order", "-step_order")[:limit])[::-1]

@@ -87,8 +87,9 @@ class Run(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="runs")
-    prompt = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="answers")
-    # The prompt's turn, at hand without the prompt.
+    # None for a stream without an agent, and when the prompt was deleted.
+    prompt = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="answers")
+    # The turn it writes in.
     order = models.IntegerField()
     pending_message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     agent = models.CharField(max_length=100)

@@ -53,6 +53,8 @@ class Thread(models.Model):
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_threads"
     )
     metadata = models.JSONField(default=dict, blank=True)
+    # What this thread wants otherwise than its agents (model, instructions, …); see `agents.options`.
+    options = models.JSONField(default=dict, blank=True)
     version = models.BigIntegerField(default=0)
     # Clients that are older than this must start again: the tombstones below it are gone.
     sync_floor = models.BigIntegerField(default=0)
@@ -110,10 +112,20 @@ class Thread(models.Model):
 
     def next_step(self, order: int) -> tuple[int, int]:
         """The position after everything in this turn, whatever its status. Call with the thread locked."""
+        step = self.last_step_of(order) + 1
+        self.reached(order, step)
+        return order, step
+
+    def last_step_of(self, order: int) -> int:
+        """The last step ever given out in a turn, as far as is known; -1 in an empty one. Call with the thread locked."""
         if order == self.last_order:
-            self.last_step += 1
-            return order, self.last_step
-        return order, (self.messages.filter(order=order).aggregate(top=models.Max("step_order"))["top"] or 0) + 1
+            return self.last_step
+        top: int | None = self.messages.filter(order=order).aggregate(top=models.Max("step_order"))["top"]
+        return -1 if top is None else top
+
+    def reached(self, order: int, step: int) -> None:
+        """A position was given out."""
+        self.last_order, self.last_step = max((self.last_order, self.last_step), (order, step))
 
 
 class ThreadMember(models.Model):

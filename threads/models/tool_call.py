@@ -42,7 +42,8 @@ class ToolCall(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="tool_calls")
-    run = models.ForeignKey("threads.Run", on_delete=models.CASCADE, related_name="tool_calls")
+    # None for calls that were saved or copied, not made by a run.
+    run = models.ForeignKey("threads.Run", on_delete=models.CASCADE, null=True, blank=True, related_name="tool_calls")
     message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="tool_calls")
     step = models.IntegerField()
     index = models.IntegerField()

@@ -1,0 +1,140 @@
+"""Copies: forks and branches of a thread, and cloning rows into another one. Positions stay; ids are new; usage is never copied."""
+
+from collections.abc import Iterable
+from typing import Any, Literal
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Max, Model, Q, QuerySet
+
+from threads.errors import BadInput
+from threads.ids import uuid7
+from threads.models import Message, Thread, ThreadMember, ToolCall, User
+
+# How each column of a copy differs; all others are taken over. `m` and `c` map old ids to new ones.
+MESSAGE = {
+    "id": "m.new",
+    "thread_id": "%(thread)s",
+    "order": 'r."order" + %(shift)s',
+    "run_id": "NULL",
+    "usage": "NULL",
+    "copied_from": "r.id",
+    "version": "%(version)s",
+    "content": """(SELECT coalesce(jsonb_agg(CASE WHEN part ? 'tool_call'
+            THEN part || jsonb_build_object('tool_call', (SELECT c.new FROM c WHERE c.old = (part->>'tool_call')::uuid))
+            ELSE part END ORDER BY n), '[]') FROM jsonb_array_elements(r.content) WITH ORDINALITY AS parts(part, n))""",
+}
+TOOL_CALL = {
+    "id": "c.new",
+    "thread_id": "%(thread)s",
+    "message_id": "m.new",
+    "run_id": "NULL",
+    "version": "%(version)s",
+}
+COPY = """
+WITH m AS MATERIALIZED (SELECT * FROM unnest(%(old)s::uuid[], %(new)s::uuid[]) AS x(old, new)),
+     c AS MATERIALIZED (SELECT * FROM unnest(%(old_calls)s::uuid[], %(new_calls)s::uuid[]) AS x(old, new)),
+     rows AS (INSERT INTO threads_message ({message_columns}) SELECT {message_values} FROM threads_message r JOIN m ON m.old = r.id)
+INSERT INTO threads_toolcall ({call_columns}) SELECT {call_values}
+FROM threads_toolcall r JOIN c ON c.old = r.id JOIN m ON m.old = r.message_id
+"""
+
+
+def fork(thread: Thread, user: User, *, through: Message | None = None, kind: Literal["fork", "branch"] = "fork") -> Thread:
+    """A new thread with the settled turns of this one, up to and including `through`.
+
+    A fork belongs to its maker alone. A branch takes owner, members and operator from the root and is in no list.
+    """
+    if through is not None and through.thread_id != thread.pk:
+        raise BadInput("through", "This message is in another thread.")
+    root = thread.root or thread
+    shared = kind == "branch"
+    with transaction.atomic():
+        kept = _settled(Thread.objects.select_for_update(no_key=True).get(pk=thread.pk))
+        if through is not None:
+            kept = kept.filter(Q(order__lt=through.order) | Q(order=through.order, step_order__lte=through.step_order))
+        copy = Thread.objects.create(
+            owner=root.owner if shared else user,
+            assigned_to=root.assigned_to if shared else None,
+            title=thread.title,
+            default_agent=thread.default_agent,
+            options=thread.options,
+            kind=kind,
+            root=root,
+            parent=thread,
+            fork_order=kept.aggregate(top=Max("order"))["top"],
+        )
+        members = [(m.user_id, m.role) for m in root.members.all()] if shared else [(user.pk, ThreadMember.Role.OWNER)]
+        ThreadMember.objects.bulk_create(ThreadMember(thread=copy, user_id=pk, role=role) for pk, role in members)
+        _copy(kept, copy.pk, 0)
+    copy.refresh_from_db()
+    return copy
+
+
+def clone(
+    source: Thread,
+    target: Thread,
+    *,
+    insert_at: int = 0,
+    statuses: Iterable[str] = (),
+    exclude_tool_messages: bool = False,
+    through: Message | None = None,
+    limit: int | None = None,
+) -> int:
+    """Copy settled rows of one thread into another, turn 0 becoming turn `insert_at`; returns how many.
+
+    `through` takes its whole turn along; `limit` keeps the first rows. Positions that the target has already are left alone.
+    """
+    with transaction.atomic():
+        # Two clones the other way round at the same time must not wait for each other.
+        list(Thread.objects.select_for_update(no_key=True).filter(pk__in=[source.pk, target.pk]).order_by("pk"))
+        rows = _settled(source)
+        if statuses:
+            rows = rows.filter(status__in=statuses)
+        if exclude_tool_messages:
+            rows = rows.filter(is_tool=False)
+        if through is not None:
+            rows = rows.filter(order__lte=through.order)
+        taken = set(target.messages.values_list("order", "step_order"))
+        wanted = rows.order_by("order", "step_order").values_list("pk", "order", "step_order")[:limit]
+        ids = [pk for pk, order, step in wanted if (order + insert_at, step) not in taken]
+        return _copy(Message.objects.filter(pk__in=ids), target.pk, insert_at)
+
+
+def _settled(thread: Thread) -> QuerySet[Message]:
+    """The rows of turns that nothing is being written in."""
+    return thread.messages.exclude(order__in=thread.runs.live().values("order")).exclude(status=Message.Status.PENDING)
+
+
+def _copy(rows: QuerySet[Message], target: UUID, shift: int) -> int:
+    old = list(rows.values_list("pk", flat=True))
+    calls = list(ToolCall.objects.filter(message__in=rows).values_list("pk", flat=True))
+    with Thread.changing(target) as change:
+        parameters: dict[str, Any] = {
+            "old": old,
+            "new": [uuid7() for _ in old],
+            "old_calls": calls,
+            "new_calls": [uuid7() for _ in calls],
+            "thread": target,
+            "shift": shift,
+            "version": change.version,
+        }
+        with connection.cursor() as cursor:
+            cursor.execute(_statement(), parameters)
+        last = Message.objects.filter(thread=target).order_by("order", "step_order").last()
+        if last is not None:
+            change.thread.reached(last.order, last.step_order)
+        change.wrote_in_bulk()
+    return len(old)
+
+
+def _statement() -> str:
+    message_columns, message_values = _columns(Message, MESSAGE)
+    call_columns, call_values = _columns(ToolCall, TOOL_CALL)
+    return COPY.format(message_columns=message_columns, message_values=message_values, call_columns=call_columns, call_values=call_values)
+
+
+def _columns(model: type[Model], changed: dict[str, str]) -> tuple[str, str]:
+    """Names and values of all columns of a copy, so that new ones are copied without a thought."""
+    names = [field.column for field in model._meta.concrete_fields]
+    return ", ".join(f'"{name}"' for name in names), ", ".join(changed.get(name, f'r."{name}"') for name in names)

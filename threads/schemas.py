@@ -1,0 +1,96 @@
+"""What callers may save as a message: pydantic models of messages and their parts. Rows hold the same as plain JSON.
+
+Tool parts carry arguments and results here; in rows they live on ToolCall, and the content only names it.
+"""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+
+Json = dict[str, Any]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", populate_by_name=True)
+
+
+class TextPart(_Part):
+    """Words."""
+
+    type: Literal["text"] = "text"
+    text: str
+
+
+class ReasoningPart(_Part):
+    """What a model thought before it spoke."""
+
+    type: Literal["reasoning"] = "reasoning"
+    text: str
+
+
+class FilePart(_Part):
+    """An image or another file, by address or as a data URL; `to_part` makes one."""
+
+    type: Literal["file"] = "file"
+    media_type: str = Field(alias="mediaType")
+    url: str
+    filename: str = ""
+
+
+class DataPart(_Part):
+    """A piece of JSON under a name, such as a structured answer."""
+
+    type: Literal["data"] = "data"
+    name: str
+    data: JsonValue
+
+
+class ToolCallPart(_Part):
+    """A call an assistant asks for. `id` is the caller's own, to be named by its result."""
+
+    type: Literal["tool-call"] = "tool-call"
+    id: str
+    tool: str = Field(max_length=100)
+    arguments: dict[str, JsonValue] = {}
+
+
+class ToolResultPart(_Part):
+    """The outcome of a call: `id` is that of its ToolCallPart in the same batch, or of a call in the thread."""
+
+    type: Literal["tool-result"] = "tool-result"
+    id: str
+    result: JsonValue = None
+    error: str = ""
+
+
+AnyPart = Annotated[TextPart | ReasoningPart | FilePart | DataPart | ToolCallPart | ToolResultPart, Field(discriminator="type")]
+
+
+class NewMessage(BaseModel):
+    """A message to be saved. `content` may be a plain string. Positions, ids and versions are the thread's to give."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    role: Literal["user", "assistant", "tool", "system"] = "user"
+    content: list[AnyPart] = []
+    status: Literal["pending", "success", "failed"] = "success"
+    agent_name: str = Field("", max_length=100)
+    provider: str = Field("", max_length=100)
+    model: str = Field("", max_length=200)
+    finish_reason: str = Field("", max_length=32)
+    usage: dict[str, int] | None = None
+    reasoning: list[JsonValue] = []
+    sources: list[JsonValue] = []
+    warnings: list[JsonValue] = []
+    provider_metadata: dict[str, JsonValue] = {}
+    error: dict[str, JsonValue] | None = None
+
+    @field_validator("content", mode="before")
+    @classmethod
+    def _plain_words(cls, content: Any) -> Any:
+        return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    @classmethod
+    def of(cls, given: "str | Json | NewMessage") -> "NewMessage":
+        """A message as callers write it: a string is what a user says."""
+        return given if isinstance(given, NewMessage) else cls.model_validate({"content": given} if isinstance(given, str) else given)
