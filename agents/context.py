@@ -14,7 +14,7 @@ from threads.models import Message, Run, ToolCall
 RECENT_MESSAGES = 100
 UNSETTLED = {
     ToolCall.Status.UNKNOWN: "The outcome of this call is unknown: it was started, and may or may not have taken effect.",
-    ToolCall.Status.DENIED: "A person denied this call.",
+    ToolCall.Status.REQUESTED: "A person was asked and has not answered yet.",
     ToolCall.Status.EXPIRED: "Nobody approved this call in time.",
 }
 
@@ -54,6 +54,8 @@ def _results(calls: Iterable[ToolCall]) -> Iterator[dict[str, Any]]:
 def _result(call: ToolCall) -> str:
     if call.status == ToolCall.Status.SUCCEEDED:
         return call.result if isinstance(call.result, str) and call.result else json.dumps(call.result)
+    if call.status == ToolCall.Status.DENIED:
+        return f"A person denied this call. {call.reason}".strip()
     if call.error:
         return f"Error: {call.error['message']}"
     return UNSETTLED.get(ToolCall.Status(call.status), "This call was not run.")

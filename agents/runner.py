@@ -50,7 +50,8 @@ def answer(active: Active) -> None:
 def _answer(active: Active, agent: Agent) -> None:
     run = active.run
     if run.pending_message is None:
-        run_calls(active, agent, recovering=True)
+        if _settle_calls(active, agent, recovering=True) == "pause":
+            return
         _open_step(active)
     while True:
         facts = _ask(active, agent)
@@ -58,13 +59,22 @@ def _answer(active: Active, agent: Agent) -> None:
         calls = fold(parts).calls
         if not calls:
             break
-        verdicts = {call.id: verdict(agent, call) for call in calls}
+        verdicts = {call.id: verdict(agent, run, call) for call in calls}
         persist(partial(run.save_step, parts, count, facts, verdicts))
-        run_calls(active, agent, recovering=False)
+        if _settle_calls(active, agent, recovering=False) == "pause":
+            return
         if run.step + 1 >= agent.steps:
             break
         _open_step(active)
     _end(active, Run.Status.SUCCEEDED, facts=facts)
+
+
+def _settle_calls(active: Active, agent: Agent, *, recovering: bool) -> str:
+    """Run the step's calls, also those that are approved meanwhile; `pause` when a person has to decide about the rest, else `next`."""
+    run_calls(active, agent, recovering=recovering)
+    while (after := persist(active.run.after_calls)) == "run":
+        run_calls(active, agent, recovering=False)
+    return after
 
 
 def _open_step(active: Active) -> None:

@@ -4,6 +4,8 @@ Each function is one transaction; the hint to the workers goes out after its com
 """
 
 import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -11,13 +13,14 @@ from uuid import UUID
 from celery import current_app
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
 from threads.changes import Change
 from threads.ids import uuid7
-from threads.models import Message, Run, Thread, User
+from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import ClockTimestamp
 
 logger = logging.getLogger(__name__)
@@ -25,6 +28,16 @@ TITLE_CHARS = 60
 # The hint that goes out with the commit is usually heard at once; after this the sweeper begins to repeat it.
 FIRST_HINT = timedelta(seconds=5)
 SWEEP_LOCK = 0x61676E74
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decides about a call. `arguments_hash` is that of the arguments they were shown."""
+
+    call: UUID
+    approved: bool
+    arguments_hash: str
+    reason: str = ""
 
 
 def send(
@@ -38,16 +51,14 @@ def send(
     text = _checked(text)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name).name
     message_id = message_id or uuid7()
-    with transaction.atomic():
-        if meanwhile == "interrupt":
-            _interrupt(thread, message_id)
-        with Thread.changing(thread.pk) as change:
-            if repeated := _repeated(message_id, thread, user, text):
-                return repeated
-            if meanwhile == "reject" and change.thread.runs.live().exists():
-                raise Busy("An answer is being written.")
-            change.then(lambda: _hint(thread.pk))
-            return _save_prompt(change, user, text, chosen, message_id)
+    with Thread.changing(thread.pk) as change:
+        if repeated := _repeated(message_id, thread, user, text):
+            return repeated
+        if meanwhile == "reject" and change.thread.runs.live().exists():
+            raise Busy("An answer is being written.")
+        _make_way(change, interrupt=meanwhile == "interrupt")
+        change.then(lambda: _hint(thread.pk))
+        return _save_prompt(change, user, text, chosen, message_id)
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
@@ -78,6 +89,49 @@ def stop(run: Run) -> None:
     run.refresh_from_db()
 
 
+def decide(user: User, thread: Thread, decisions: Sequence[Decision]) -> list[ToolCall]:
+    """Approve or deny calls, any number in one transaction; their run goes on by itself when nothing is left to decide.
+
+    Returns the calls this decided. Ones that somebody else decided first are left as they are, unless that is true of all (Conflict).
+    Nothing is decided at all if one is not in this thread, is no question, or has other arguments than were shown.
+    """
+    wanted = {decision.call: decision for decision in decisions}
+    with Thread.changing(thread.pk) as change:
+        run = change.thread.runs.active().select_for_update(no_key=True).first()
+        calls = list(change.thread.tool_calls.filter(pk__in=wanted).select_for_update().order_by("step", "index"))
+        for pk, decision in wanted.items():
+            _check_decision(decision, next((call for call in calls if call.pk == pk), None))
+        open_calls = [call for call in calls if call.is_undecided]
+        if not open_calls:
+            raise Conflict("This was decided already, or its time is over.")
+        for call in open_calls:
+            call.decide(user, wanted[call.pk].approved, wanted[call.pk].reason)
+        change.update_all(open_calls, "status", "decided_by", "decided_at", "reason", "ended_at")
+        if run is not None and run.wake_in(change):
+            change.then(lambda: _hint(thread.pk))
+    return open_calls
+
+
+def answer_call(user: User, thread: Thread, call_id: UUID, result: Any) -> ToolCall:
+    """Give the result of a call that waits for a person, and let its run go on. If the conversation went on meanwhile, the answer
+    opens a turn of its own. Raises Conflict if somebody else has answered, BadInput if there is no such question."""
+    with Thread.changing(thread.pk) as change:
+        run = change.thread.runs.active().select_for_update(no_key=True).first()
+        call = change.thread.tool_calls.select_for_update().filter(pk=call_id).first()
+        if call is None:
+            raise BadInput("call", "There is no such question in this thread.")
+        if call.status != ToolCall.Status.REQUESTED:
+            raise Conflict("This was answered already, or its time is over.")
+        facts = {"decided_by": user, "decided_at": timezone.now(), "ended_at": timezone.now()}
+        change.update(call, status=ToolCall.Status.SUCCEEDED, result=result, **facts)
+        if run is not None and run.pk == call.run_id:
+            if run.wake_in(change):
+                change.then(lambda: _hint(thread.pk))
+        elif call.run is not None:
+            _open_turn(change, user, call)
+    return call
+
+
 def end_run(run: Run, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
     """`run.end()`, and the thread's next queued run gets its turn. All ends of runs come through here."""
     with transaction.atomic():
@@ -102,11 +156,45 @@ def sweep() -> None:
         expired = list(Run.objects.expired())
         for run in expired:
             run.lose_lease()
+        overdue = _expire()
         due = list(Run.objects.due()[:100])
         Run.objects.filter(pk__in=[run.pk for run in due]).snooze()
-    for thread_id in dict.fromkeys(run.thread_id for run in [*expired, *due]):
+    for thread_id in dict.fromkeys([*(run.thread_id for run in [*expired, *due]), *overdue]):
         if not _hint(thread_id):
             break  # Each further one would wait for Redis again, and heartbeats come from this thread.
+
+
+def _expire() -> list[UUID]:
+    """Close the questions that nobody answered in time; returns the threads whose runs go on."""
+    woken = []
+    overdue = ToolCall.objects.overdue()
+    for thread_id in sorted(set(overdue.values_list("thread_id", flat=True)[:100])):
+        with Thread.changing(thread_id) as change:
+            run = change.thread.runs.active().select_for_update(no_key=True).first()
+            calls = list(overdue.filter(thread_id=thread_id).select_for_update())
+            for call in calls:
+                call.status, call.ended_at = ToolCall.Status.EXPIRED, timezone.now()
+            change.update_all(calls, "status", "ended_at")
+            if run is not None and run.wake_in(change):
+                woken.append(thread_id)
+    return woken
+
+
+def _check_decision(decision: Decision, call: ToolCall | None) -> None:
+    if call is None:
+        raise BadInput("decisions.call", "There is no such call in this thread.")
+    if call.decided_at is None and call.status not in (ToolCall.Status.AWAITING_APPROVAL, ToolCall.Status.EXPIRED):
+        raise BadInput("decisions.call", "This call does not wait for a decision.")
+    if decision.arguments_hash != call.arguments_hash:
+        raise Conflict("The call has other arguments than those that were shown.")
+
+
+def _open_turn(change: Change, user: User, call: ToolCall) -> None:
+    """The run that asked has ended: what the person answers is a prompt of its own."""
+    run = call.run
+    assert run is not None
+    change.then(lambda: _hint(change.thread.pk))
+    _save_prompt(change, user, str(call.result), run.agent, uuid7())
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -123,12 +211,12 @@ def _hint(thread_id: UUID) -> bool:
     return True
 
 
-def _interrupt(thread: Thread, message_id: UUID) -> None:
-    """End the active run as stopped, unless the prompt that interrupts it is here already."""
-    Thread.objects.select_for_update(no_key=True).get(pk=thread.pk)
-    if not Message.objects.filter(pk=message_id).exists():
-        for run in thread.runs.active():
-            run.end(Run.Status.STOPPED)
+def _make_way(change: Change, *, interrupt: bool) -> None:
+    """A run that waits for a decision ends with the next prompt; one that answers only when it is interrupted."""
+    statuses = [Run.Status.WAITING, Run.Status.RUNNING] if interrupt else [Run.Status.WAITING]
+    active = change.thread.runs.filter(status__in=statuses).select_related("pending_message")
+    for run in active.select_for_update(no_key=True, of=("self",)):
+        run.end_in(change, Run.Status.STOPPED)
 
 
 def _checked(text: str) -> str:

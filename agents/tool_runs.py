@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
@@ -17,7 +18,7 @@ from agents.errors import ToolError
 from agents.persist import persist
 from agents.tools import Tool, ToolContext, call_tool
 from agents.worker import Active
-from threads.models import ToolCall
+from threads.models import Run, ToolCall
 from threads.parts import Call
 
 
@@ -64,13 +65,25 @@ class ToolRun:
         persist(lambda: ToolCall.settle(self.call.pk, self.call.thread_id, ToolCall.Status.UNKNOWN, error=error))
 
 
-def verdict(agent: Agent, call: Call) -> dict[str, Any]:
-    """Columns of a call the model asked for: running, or why not."""
-    if not call.error and call.tool not in agent.toolbox:
-        call.error = f"There is no tool named {call.tool!r}. There are: {', '.join(agent.toolbox) or 'none'}."
-    if call.error:
-        return {"status": ToolCall.Status.FAILED, "error": ToolError(call.error).as_json(), "ended_at": timezone.now()}
+def verdict(agent: Agent, run: Run, call: Call) -> dict[str, Any]:
+    """Columns of a call the model asked for: running, waiting for a person, or why not."""
+    try:
+        tool = _known(agent, call)
+        asks = tool.asks(ToolContext(UUID(call.id), run, agent), call.arguments)
+    except ToolError as error:
+        return {"status": ToolCall.Status.FAILED, "error": error.as_json(), "ended_at": timezone.now()}
+    if asks or tool.by_person:
+        status = ToolCall.Status.AWAITING_APPROVAL if asks else ToolCall.Status.REQUESTED
+        return {"status": status, "expires_at": timezone.now() + tool.expires}
     return {"status": ToolCall.Status.RUNNING, "started_at": timezone.now()}
+
+
+def _known(agent: Agent, call: Call) -> Tool:
+    if call.error:
+        raise ToolError(call.error)
+    if call.tool not in agent.toolbox:
+        raise ToolError(f"There is no tool named {call.tool!r}. There are: {', '.join(agent.toolbox) or 'none'}.")
+    return agent.toolbox[call.tool]
 
 
 def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
@@ -82,7 +95,7 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     calls = list(run.tool_calls.filter(step=run.step, status=ToolCall.Status.RUNNING).order_by("index"))
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, call)]
-    runs = [ToolRun(call, agent.toolbox[call.tool], ToolContext(call, agent, run.requested_by), active.settled.set) for call in calls]
+    runs = [ToolRun(call, agent.toolbox[call.tool], ToolContext(call.pk, run, agent), active.settled.set) for call in calls]
     for one in runs:
         one.start()
     try:

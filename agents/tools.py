@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, get_type_hints
 from uuid import UUID
@@ -24,7 +25,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 
 from agents.errors import ToolError
-from threads.models import Thread, ToolCall
+from threads.models import Run, Thread, ToolCall
 
 MAX_RESULT_BYTES = 1_000_000
 MAX_ARGUMENT_BYTES = 1_000_000
@@ -39,11 +40,17 @@ class Tool:
 
     idempotent: calling it twice does no harm, so after a crash it is simply called again.
     timeout: seconds; None = the site's AGENTSITE_TOOL_SECONDS.
+    needs_approval: True, or a function of the tool's own parameters that says so; then a person decides before it is called.
+    expires: how long a decision, or a person's answer, is waited for.
+    by_person: it is never called; a person gives its result.
     """
 
     function: Callable[..., Any]
     idempotent: bool = False
     timeout: float | None = None
+    needs_approval: bool | Callable[..., bool] = False
+    expires: timedelta = timedelta(days=1)
+    by_person: bool = False
 
     @property
     def name(self) -> str:
@@ -75,6 +82,15 @@ class Tool:
         parameters = {key: value for key, value in self.arguments.model_json_schema().items() if key != "title"}
         return {"type": "function", "function": {"name": self.name, "description": self.description[:1024], "parameters": parameters}}
 
+    def values(self, context: "ToolContext", arguments: dict[str, Any]) -> list[Any]:
+        """What its function is called with; ToolError if the arguments do not fit."""
+        return [*([context] if self.wants_context else []), *self.check(arguments).values()]
+
+    def asks(self, context: "ToolContext", arguments: dict[str, Any]) -> bool:
+        """Whether a person has to approve this call; ToolError if the arguments do not fit."""
+        values = self.values(context, arguments)
+        return self.needs_approval(*values) if callable(self.needs_approval) else self.needs_approval
+
     def check(self, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments as Python values; ToolError names what is wrong with them."""
         try:
@@ -85,9 +101,9 @@ class Tool:
         return {name: getattr(checked, name) for name in self.arguments.model_fields}
 
 
-def tool(*, idempotent: bool = False, timeout: float | None = None) -> Callable[[Callable[..., Any]], Tool]:
-    """Declare more about a tool than its function says."""
-    return lambda function: Tool(function, idempotent=idempotent, timeout=timeout)
+def tool(**more: Any) -> Callable[[Callable[..., Any]], Tool]:
+    """Declare more about a tool than its function says: the fields of `Tool`."""
+    return lambda function: Tool(function, **more)
 
 
 def tool_from(function: Callable[..., Any] | Tool) -> Tool:
@@ -98,14 +114,18 @@ def tool_from(function: Callable[..., Any] | Tool) -> Tool:
 class ToolContext:
     """What a tool may know about the call it serves, and where it tells how far it is."""
 
-    def __init__(self, call: ToolCall, agent: Any, user: Any) -> None:
-        self.call_id: UUID = call.pk
-        self.run_id = call.run_id
-        self.thread_id: UUID = call.thread_id
+    def __init__(self, call_id: UUID, run: Run, agent: Any) -> None:
+        self.call_id = call_id
+        self.run = run
+        self.thread_id: UUID = run.thread_id
         self.agent = agent
-        self.user = user
         self.cancelled = threading.Event()
         self._shown_at = 0.0
+
+    @property
+    def user(self) -> Any:
+        """Who asked; None if nobody did."""
+        return self.run.requested_by
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Show everybody who watches how far the tool is (`fraction` from 0 to 1). At most 4 a second are kept."""
@@ -131,8 +151,7 @@ class ToolContext:
 def call_tool(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any]:
     """Call the tool's function; returns the columns of the outcome. Errors other than ToolError are for its author: they raise."""
     try:
-        arguments = tool.check(call.arguments)
-        result = tool.function(*([context] if tool.wants_context else []), **arguments)
+        result = tool.function(*tool.values(context, call.arguments))
         if inspect.isawaitable(result):
             result = asyncio.run(_await(result))
         result = to_jsonable_python(result)

@@ -47,7 +47,9 @@ def on_agent_error(request: HttpRequest, error: AgentError) -> HttpResponse:
 def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The request does not fit the route's form; the first problem is named."""
     first = error.errors[0]
-    field = ".".join(str(place) for place in first["loc"] if place not in ("body", "query", "path", "prompt", "new", "patch"))
+    field = ".".join(
+        str(place) for place in first["loc"] if place not in ("body", "query", "path", "prompt", "new", "patch", "decided", "answered")
+    )
     return _error(request, 400, "bad_input", str(first["msg"])[:300], field=field or "body")
 
 

@@ -13,6 +13,7 @@ from agents import services
 from threads.models import Run, Thread, ThreadMember, User
 
 ClientOf = Callable[[User], Client]
+NOBODYS = uuid.uuid4()
 # (method, address, body): what anonymous, a stranger, a viewer, a writer and the owner get.
 ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int]]] = {
     ("GET", "/"): (None, (302, 302, 302, 302, 302)),
@@ -34,6 +35,11 @@ ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int]]] = {
     ("GET", "/api/threads/{thread}/messages"): (None, (401, 404, 200, 200, 200)),
     ("POST", "/api/threads/{thread}/messages"): ({"text": "Hello"}, (401, 404, 403, 202, 202)),
     ("GET", "/api/threads/{thread}/tool-calls"): (None, (401, 404, 200, 200, 200)),
+    ("POST", "/api/threads/{thread}/tool-calls/{call}/result"): ({"result": "Yes"}, (401, 404, 403, 400, 400)),
+    ("POST", "/api/threads/{thread}/decisions"): (
+        {"decisions": [{"call": str(NOBODYS), "approved": True, "arguments_hash": ""}]},
+        (401, 404, 403, 400, 400),
+    ),
     ("POST", "/api/threads/{thread}/stop"): ({}, (401, 404, 403, 200, 200)),
     ("POST", "/api/runs/{run}/stop"): ({}, (401, 404, 403, 200, 200)),
     ("POST", "/api/runs/{run}/retry"): ({}, (401, 404, 403, 202, 202)),
@@ -54,7 +60,7 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
 
 
 def test_every_address_is_listed() -> None:
-    names = {"{thread}": "<uuid:thread_id>", "{run}": "<uuid:run_id>", "{guest}": "<uuid:user_id>"}
+    names = {"{thread}": "<uuid:thread_id>", "{run}": "<uuid:run_id>", "{guest}": "<uuid:user_id>", "{call}": "<uuid:call_id>"}
     listed = set()
     for _, path in ROUTES:
         for short, long in names.items():
@@ -79,7 +85,7 @@ def test_the_matrix(method: str, path: str, who: str, alice: User, thread: Threa
     before = Thread.objects.get(pk=thread.pk).version
     body, expected = ROUTES[method, path]
     client = Client() if who == "anonymous" else client_of(people[who])
-    address = path.format(thread=thread.pk, run=run.pk, guest=people["guest"].pk)
+    address = path.format(thread=thread.pk, run=run.pk, guest=people["guest"].pk, call=NOBODYS)
     answer = client.generic(method, address, "" if body is None else json.dumps(body), content_type="application/json")
     assert answer.status_code == expected[WHO.index(who)], answer.content[:300]
     if answer.status_code in (401, 403, 404):

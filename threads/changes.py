@@ -52,6 +52,14 @@ class Change:
         row.save(update_fields=[*fields, "version"])
         self._note(row)
 
+    def update_all(self, rows: list[Any], *fields: str) -> None:
+        """Write these columns, as they are set, of rows of one kind in one statement."""
+        for row in rows:
+            row.version = self.version
+            self._note(row)
+        if rows:
+            type(rows[0]).objects.bulk_update(rows, [*fields, "version"])
+
     def delete(self, kind: str, rows: "models.QuerySet[Any]") -> None:
         """Delete these rows of the thread and leave tombstones."""
         ids = list(rows.values_list("pk", flat=True))

@@ -22,6 +22,7 @@ from threads.parts import Call, Part, fold
 
 LEASE = timedelta(seconds=10)
 MAX_CRASHES = 3
+MOVED_ON = "The conversation went on without a decision."
 NOT_RUN = {"kind": "not_run", "message": "Ended before it was run.", "retryable": False, "retry_after": None}
 
 
@@ -163,6 +164,30 @@ class Run(models.Model):
             self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
             change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
 
+    def after_calls(self) -> str:
+        """What is next once no call of the step runs any more: `run` the calls that were approved meanwhile (they are committed as
+        running), a `pause` because somebody has to decide or to answer, or the `next` model call."""
+        with self.owned() as change:
+            calls = list(self.tool_calls.select_for_update().filter(step=self.step, status__in=ToolCall.OPEN))
+            if approved := [call for call in calls if call.status == ToolCall.Status.APPROVED]:
+                for call in approved:
+                    call.status, call.started_at = ToolCall.Status.RUNNING, timezone.now()
+                change.update_all(approved, "status", "started_at")
+                return "run"
+            if calls:
+                change.update(self, status=self.Status.WAITING, lease_until=None, worker="", crashes=0)
+                change.touch()
+                return "pause"
+            return "next"
+
+    def wake_in(self, change: Change) -> bool:
+        """A waiting run goes on when nobody has to decide or answer any more; says whether it does. Call with the run locked."""
+        waits = self.tool_calls.filter(step=self.step, status__in=[ToolCall.Status.AWAITING_APPROVAL, ToolCall.Status.REQUESTED])
+        if self.status != self.Status.WAITING or waits.exists():
+            return False
+        self.back_to_queue(change)
+        return True
+
     def open_step(self) -> None:
         """All calls of the step have an outcome: add the row of their results and the pending row of the next model call."""
         with self.owned() as change:
@@ -226,14 +251,27 @@ class Run(models.Model):
                 raise LeaseLost("The run was stopped, ended or taken over.")
             if run.status in self.ENDED:
                 return False
-            if parts is None:
-                parts, count = run.live_parts()
-            run._close_answer(change, parts, status, error, facts or {})
-            usage = add_usage(run.usage, (facts or {}).get("usage"))
-            columns = {"lease_until": None, "wake_at": None, "pending_message": None, "ended_at": timezone.now(), "usage": usage}
-            change.update(run, status=status, error=error, base=run.base + count, **columns)
-            change.touch()
+            run.end_in(change, status, error, parts=parts, count=count, facts=facts)
             return True
+
+    def end_in(
+        self,
+        change: Change,
+        status: str,
+        error: dict[str, Any] | None = None,
+        *,
+        parts: list[Part] | None = None,
+        count: int = 0,
+        facts: dict[str, Any] | None = None,
+    ) -> None:
+        """End a live run, locked, as part of a change of its thread; see `end`."""
+        if parts is None:
+            parts, count = self.live_parts()
+        self._close_answer(change, parts, status, error, facts or {})
+        usage = add_usage(self.usage, (facts or {}).get("usage"))
+        columns = {"lease_until": None, "wake_at": None, "pending_message": None, "ended_at": timezone.now(), "usage": usage}
+        change.update(self, status=status, error=error, base=self.base + count, **columns)
+        change.touch()
 
     def live_parts(self) -> tuple[list[Part], int]:
         """What the present attempt has streamed and committed since the last saved step, and its number of unmerged parts."""
@@ -262,8 +300,15 @@ class Run(models.Model):
     def _settle_calls(self, change: Change) -> None:
         """A row is opened for the next step only when all calls have an outcome: without one, some may be missing."""
         for call in self.tool_calls.unsettled():
-            running = call.status == ToolCall.Status.RUNNING
-            outcome = {"status": ToolCall.Status.UNKNOWN} if running else {"status": ToolCall.Status.FAILED, "error": NOT_RUN}
+            match call.status:
+                case ToolCall.Status.RUNNING:
+                    outcome: dict[str, Any] = {"status": ToolCall.Status.UNKNOWN}
+                case ToolCall.Status.AWAITING_APPROVAL:
+                    outcome = {"status": ToolCall.Status.DENIED, "reason": MOVED_ON, "decided_at": timezone.now()}
+                case ToolCall.Status.REQUESTED:
+                    continue  # A question to a person stays open: its answer opens a turn of its own.
+                case _:
+                    outcome = {"status": ToolCall.Status.FAILED, "error": NOT_RUN}
             change.update(call, ended_at=timezone.now(), **outcome)
 
     def _fold(self, change: Change, parts: list[Part], columns: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> list[Call]:

@@ -20,6 +20,10 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
         """Calls whose outcome is still to come."""
         return self.filter(status__in=ToolCall.UNSETTLED)
 
+    def overdue(self) -> "ToolCallQuerySet":
+        """Calls that nobody approved or answered in time."""
+        return self.filter(status__in=[ToolCall.Status.AWAITING_APPROVAL, ToolCall.Status.REQUESTED], expires_at__lt=Now())
+
 
 class ToolCall(models.Model):
     """One call of a tool in a step of a run. Arguments and results live only here; messages refer to them.
@@ -39,6 +43,8 @@ class ToolCall(models.Model):
         EXPIRED = "expired"
 
     UNSETTLED = ("requested", "awaiting_approval", "approved", "running")
+    # What keeps a run from its next step although nothing runs.
+    OPEN = ("requested", "awaiting_approval", "approved")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="tool_calls")
@@ -67,7 +73,10 @@ class ToolCall(models.Model):
     objects = ToolCallQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["thread", "version"], name="tool_call_by_version")]
+        indexes = [
+            models.Index(fields=["thread", "version"], name="tool_call_by_version"),
+            models.Index(fields=["expires_at"], name="tool_call_open", condition=Q(status__in=["requested", "awaiting_approval"])),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["run", "step", "index"], name="tool_call_position_unique"),
             models.CheckConstraint(
@@ -82,6 +91,18 @@ class ToolCall(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tool} ({self.status})"
+
+    @property
+    def is_undecided(self) -> bool:
+        """Whether somebody may still approve or deny it."""
+        return self.status == self.Status.AWAITING_APPROVAL and (self.expires_at is None or self.expires_at > timezone.now())
+
+    def decide(self, user: Any, approved: bool, reason: str) -> None:
+        """Set the columns of a decision; the caller holds the lock and saves them."""
+        now = timezone.now()
+        self.status = self.Status.APPROVED if approved else self.Status.DENIED
+        self.decided_by, self.decided_at, self.reason = user, now, reason[:1000]
+        self.ended_at = None if approved else now
 
     @classmethod
     def settle(cls, pk: UUID, thread_id: UUID, status: str, **facts: Any) -> bool:
