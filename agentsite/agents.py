@@ -5,6 +5,7 @@ An agent is a name, instructions and some tools; a tool is a typed Python functi
 
 from agents.agent import Agent
 from agentsite import demo_scripts, sample_tools
+from agentsite.samples.banker import banker
 
 AGENTS = [
     Agent(
@@ -48,4 +49,5 @@ AGENTS = [
         examples=["Tell me about a lighthouse keeper who collects clocks.", "A detective story in a data centre.", "A long voyage."],
         demo=demo_scripts.story,
     ),
+    banker,
 ]

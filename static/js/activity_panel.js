@@ -102,8 +102,4 @@ class CallLine {
   }
 }
 
-/** All kinds of tokens together: the kinds don't overlap. */
-function tokens(usage) {
-  const total = Object.values(usage ?? {}).reduce((sum, count) => sum + (typeof count === "number" ? count : 0), 0);
-  return total ? `${total.toLocaleString()} tokens` : "";
-}
+const tokens = (usage) => (usage?.total ? `${usage.total.toLocaleString()} tokens` : "");

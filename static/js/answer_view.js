@@ -4,6 +4,7 @@ import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
 import { MarkdownStream } from "#markdown_stream";
 import { Reasoning } from "#reasoning";
+import { AllQuestions } from "#question";
 import { isActive } from "#thread_store";
 import { answerBlocks } from "#timeline";
 import { clockTime, fullTime } from "#times";
@@ -12,18 +13,20 @@ import { ToolCard } from "#tool_card";
 const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard };
 
 export class AnswerView {
-  constructor({ store, agentTitle, retry }) {
-    Object.assign(this, { store, agentTitle });
+  constructor(tools) {
+    const { store, agentTitle, retry } = tools;
+    Object.assign(this, { store, agentTitle, tools });
     this.blocks = new Map();
     this.author = element("span", { class: "author" });
     this.time = element("time", {});
     this.body = element("div", { class: "answer-body" });
     this.waiting = element("p", { class: "waiting" });
     this.note = element("p", { class: "note" });
+    this.questions = new AllQuestions(tools);
     this.error = new ErrorBlock(retry);
     this.actions = element("div", { class: "actions" }, copyButton(() => this.text()));
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time), this.body, this.waiting, this.error.node, this.note, this.actions);
+      element("header", {}, this.author, this.time), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.actions);
   }
 
   update(item) {
@@ -38,7 +41,7 @@ export class AnswerView {
   drawBlocks(blocks) {
     const kept = new Map();
     for (const block of blocks) {
-      const view = this.blocks.get(block.key) ?? new KINDS[block.kind]();
+      const view = this.blocks.get(block.key) ?? new KINDS[block.kind](this.tools);
       if (block.kind === "text") view.update(block.pieces, block.open);
       else view.update(block);
       kept.set(block.key, view);
@@ -46,6 +49,7 @@ export class AnswerView {
     this.blocks = kept;
     const nodes = [...kept.values()].map((view) => view.node);
     arrange(this.body, nodes);
+    this.questions.update(blocks.map((block) => block.call));
     const typing = blocks.at(-1)?.kind === "text" && blocks.at(-1).open;
     for (const node of nodes) node.classList.toggle("caret", typing && node === nodes.at(-1));
   }
@@ -93,6 +97,7 @@ export class AnswerView {
 function waitingFor(run, blocks) {
   const last = blocks.at(-1);
   if (run.status === "queued") return run.attempt > 0 ? "Will be continued in a moment…" : "Waiting for its turn…";
+  if (run.status === "waiting") return "Waiting for a person";
   if (last?.open || (last?.kind === "tool" && !last.call?.ended_at)) return "";
-  return run.status === "waiting" ? "Waiting for a decision" : "Thinking…";
+  return "Thinking…";
 }

@@ -26,6 +26,11 @@ const agentTitle = (name) => agents.find((agent) => agent.name === name)?.title 
 const myRole = () => store.thread.members.find((member) => member.id === me.id)?.role;
 const retry = async (run) => store.adopt(rowsOf(await request("POST", `/api/runs/${run.id}/retry`)));
 const stopRun = (run) => request("POST", `/api/runs/${run.id}/stop`);
+const answerCall = (call, result) => request("POST", `${path}/tool-calls/${call.id}/result`, { result });
+const decide = (calls, approved, reason) => request("POST", `${path}/decisions`, {
+  decisions: calls.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
+});
+const mayWrite = () => ["owner", "writer"].includes(myRole());
 const rowsOf = ({ message, run }) => ({ messages: [message], runs: [run] });
 
 async function send({ id, text }) {
@@ -53,10 +58,9 @@ async function stop() {
 }
 
 function drawDock() {
-  const mayWrite = myRole() !== "viewer";
-  at("stop").hidden = store.activeRuns.length === 0 || !mayWrite;
-  at("composer").hidden = !mayWrite;
-  at("read-only").hidden = mayWrite;
+  at("stop").hidden = store.activeRuns.length === 0 || !mayWrite();
+  at("composer").hidden = !mayWrite();
+  at("read-only").hidden = mayWrite();
   at("read-only").textContent = `You can read this thread. ${store.thread.owner?.name ?? "Its owner"} can let you write.`;
 }
 
@@ -74,12 +78,12 @@ function unavailable(code) {
 fillAgents();
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
-const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry });
+const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, mayWrite });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });
 new Announcer(store, at("announcer"), agentTitle);
-new Title(store, { node: at("title"), path, mayRename: () => myRole() !== "viewer" });
+new Title(store, { node: at("title"), path, mayRename: mayWrite });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
 at("stop").addEventListener("click", stop);
 // Whoever opens a card wants to read it, not to be carried to the end.

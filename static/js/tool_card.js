@@ -2,10 +2,12 @@
 import { element, setText } from "#element";
 import { jsonView } from "#json_view";
 import { ProgressLine } from "#progress";
+import { Question } from "#question";
 import { mainArgument, progressOf, stateOf, timeOf } from "#tool_state";
 
 export class ToolCard {
-  constructor() {
+  /** `tools` holds what its question to a person needs. */
+  constructor(tools) {
     this.icon = element("span", { class: "icon", "aria-hidden": "true" });
     this.name = element("span", { class: "tool-name" });
     this.argument = element("span", { class: "tool-argument" });
@@ -15,7 +17,8 @@ export class ToolCard {
     this.body = element("div", { class: "tool-body" });
     this.details = element("details", { ontoggle: () => this.fill() },
       element("summary", {}, this.icon, this.name, this.argument, this.word, this.time), this.body);
-    this.node = element("div", { class: "tool" }, this.details, this.progress.node);
+    this.question = new Question(tools);
+    this.node = element("div", { class: "tool" }, this.details, this.progress.node, this.question.node);
   }
 
   update({ id, call, draft }) {
@@ -31,6 +34,9 @@ export class ToolCard {
     setText(this.word, `, ${word}`);
     this.tick();
     this.progress.update(progressOf(call));
+    this.question.update(call);
+    // Nobody should decide about what they have not seen.
+    if (!this.question.node.hidden) this.details.open = true;
     this.fill();
   }
 
@@ -45,7 +51,8 @@ export class ToolCard {
     const written = call?.arguments ?? draft.input ?? draft.pieces?.join("") ?? "";
     const parts = [section("Arguments", jsonView(written))];
     if (call?.error) parts.push(section("Error", element("p", { class: "bad" }, call.error.message)));
-    else if (call?.ended_at) parts.push(section("Result", jsonView(call.result)));
+    else if (call?.reason) parts.push(section(call.status === "denied" ? "Denied" : "Decision", element("p", {}, call.reason)));
+    else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(call.result)));
     this.body.replaceChildren(...parts);
   }
 }

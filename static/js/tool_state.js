@@ -2,7 +2,7 @@
 import { duration } from "#times";
 
 const STATES = {
-  requested: ["wait", "is about to run"],
+  requested: ["warn", "waits for an answer"],
   awaiting_approval: ["warn", "waits for approval"],
   approved: ["wait", "approved"],
   denied: ["stop", "denied"],

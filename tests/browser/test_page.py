@@ -1,5 +1,6 @@
 """What one person does on the pages, on a desk and on a phone."""
 
+import json
 import os
 import re
 from pathlib import Path
@@ -45,6 +46,31 @@ def test_signing_up_and_the_first_question(enter: Enter) -> None:
     assert last_answer(page)
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+
+
+def test_large_sums_wait_for_somebodys_yes(enter: Enter, alice: Person, bob: Person, fake: FakeOpenAI) -> None:
+    shared = alice.new_thread("banker")
+    alice.post(f"/threads/{shared}/members", username="bob", role="viewer")
+    sums = [Call("transfer", json.dumps({"source": "savings", "target": "checking", "amount": amount})) for amount in (101, 102, 103)]
+    fake.script(Plan(tools=tuple(sums)), Plan(text="One of three was moved."))
+    page, watching = enter(alice).open(f"/threads/{shared}/"), enter(bob).open(f"/threads/{shared}/")
+    say(page, "Move 101, 102 and 103")
+    expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(3)
+    expect(page.get_by_text("3 calls wait for approval")).to_be_visible()
+    page.reload()
+    cards = page.locator(".tool")
+    cards.nth(0).get_by_role("button", name="Approve").click()
+    expect(cards.nth(0).get_by_role("button", name="Approve")).to_be_hidden()
+    cards.nth(1).get_by_placeholder("Reason").fill("Too often")
+    cards.nth(1).get_by_role("button", name="Deny").click()
+    expect(cards.nth(1)).to_contain_text("Too often")
+    expect(watching.locator(".tool").nth(1)).to_have_attribute("data-state", "stop")
+    expect(watching.locator(".tool").get_by_role("button", name="Approve")).to_have_count(0)
+    cards.nth(2).get_by_role("button", name="Deny").click()
+    ended(page)
+    expect(page.get_by_text("One of three was moved.")).to_be_visible()
+    expect(watching.get_by_text("One of three was moved.")).to_be_visible()
+    assert [call["status"] for call in alice.get(f"/threads/{shared}/tool-calls")["tool_calls"]] == ["denied", "denied", "succeeded"]
 
 
 def test_tool_calls_in_the_flow_and_in_the_panel(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:

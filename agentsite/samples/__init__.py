@@ -1,0 +1,1 @@
+"""Sample agents that show one thing each; they are offered in `agentsite/agents.py`."""
