@@ -1,26 +1,42 @@
 """What an agent is. The agents this site offers are listed in `agentsite/agents.py`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from agents.results import Step, StopCondition
 from agents.tools import Tool, tool_from
+from threads.errors import BadInput
 
 if TYPE_CHECKING:
     from agents.providers.demo import Script
 
 
+class StoredOptions(BaseModel):
+    """What a thread or a run may want otherwise than its agent, as it is stored: only JSON. `tools` are names of the agent's own."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, max_length=200)
+    instructions: str | None = None
+    steps: int | None = Field(None, ge=1, le=1000)
+    settings: dict[str, JsonValue] | None = None
+    tools: list[str] | None = None
+
+
 @dataclass(frozen=True)
 class Agent:
-    """Who answers.
+    """Who answers. Agents are values: make them where you need them, list those that everybody may ask in `agentsite/agents.py`.
 
     name: unique, as stored on rows.        instructions: the system prompt.
     model: a model's name; empty = the site's (AGENTSITE_MODEL).
     tools: plain functions or `Tool` objects; see `agents.tools`.
     steps: at most so many model calls per answer.
+    stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
     demo: what the demo model plays for this agent when no language model is connected.
@@ -31,6 +47,7 @@ class Agent:
     model: str = ""
     tools: Sequence[Callable[..., Any] | Tool] = ()
     steps: int = 10
+    stop_when: StopCondition | Sequence[StopCondition] = ()
     title: str = ""
     description: str = ""
     examples: Sequence[str] = ()
@@ -44,6 +61,42 @@ class Agent:
         if self.steps < 1:
             raise ImproperlyConfigured(f"Agent {self.name!r}: steps must be at least 1.")
         object.__setattr__(self, "toolbox", {tool.name: tool for tool in map(tool_from, self.tools)})
+
+    def using(
+        self,
+        *,
+        settings: Mapping[str, Any] | None = None,
+        tools: "Sequence[Callable[..., Any] | Tool | str] | None" = None,
+        **options: Any,
+    ) -> "Agent":
+        """The same agent with other options; None leaves its own. Settings are merged one by one, tools are replaced as a whole
+        (a string names one of its own, an empty list means none)."""
+        changed = {name: value for name, value in options.items() if value is not None}
+        if settings is not None:
+            changed["settings"] = {**self.settings, **settings}
+        if tools is not None:
+            changed["tools"] = [self._own_tool(each) if isinstance(each, str) else each for each in tools]
+        return replace(self, **changed) if changed else self
+
+    def stored(self, options: Mapping[str, Any]) -> "Agent":
+        """The same agent with stored options; BadInput names the one that cannot be."""
+        if not options:
+            return self
+        try:
+            return self.using(**StoredOptions.model_validate(options).model_dump(exclude_unset=True))
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise BadInput(f"options.{'.'.join(map(str, first['loc']))}", str(first["msg"])) from error
+
+    def is_done(self, steps: Sequence[Step]) -> bool:
+        """Whether a condition of `stop_when` holds."""
+        conditions = [self.stop_when] if callable(self.stop_when) else self.stop_when
+        return any(condition(steps) for condition in conditions)
+
+    def _own_tool(self, name: str) -> Tool:
+        if name not in self.toolbox:
+            raise BadInput("options.tools", f"{self.name} has no tool {name!r}. It has: {', '.join(self.toolbox) or 'none'}.")
+        return self.toolbox[name]
 
     @property
     def model_name(self) -> str:

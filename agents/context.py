@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from agents.agent import Agent
+from agents.unsaved import AnyRun
 from threads.models import Message, Run, ToolCall
 
 RECENT_MESSAGES = 100
@@ -19,12 +20,27 @@ UNSETTLED = {
 }
 
 
-def messages_for(run: Run, agent: Agent) -> list[dict[str, Any]]:
+def messages_for(run: AnyRun, agent: Agent) -> list[dict[str, Any]]:
     """Instructions and the newest settled rows up to and including the run's own turn, in OpenAI's chat format."""
-    rows = Message.objects.settled().filter(thread_id=run.thread_id, order__lte=run.order).newest(RECENT_MESSAGES)
-    calls = {str(c.pk): c for c in ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool])}
+    rows, named = run.history(RECENT_MESSAGES)
+    calls = {str(call.pk): call for call in named}
     instructions = [{"role": "system", "content": agent.instructions}] if agent.instructions else []
+    if isinstance(run, Run) and run.given:
+        rows = _with_given(rows, run)
     return instructions + [message for row in rows for message in _messages(row, calls)]
+
+
+def _with_given(rows: list[Message], run: Run) -> list[Message]:
+    """The rows with what the call brought along: messages before its prompt, and another prompt than the saved one."""
+    before = run.given.get("before", str(run.prompt_id))
+    place = next((n for n, row in enumerate(rows) if str(row.pk) == before or row.run_id == run.pk), len(rows))
+    brought = [Message(role=given["role"], content=given["content"]) for given in run.given.get("messages", [])]
+    if "prompt" in run.given:
+        brought.append(Message(role="user", content=[{"type": "text", "text": run.given["prompt"]}]))
+    rest = rows[place:]
+    if "prompt" in run.given and rest and rest[0].pk == run.prompt_id:
+        rest = rest[1:]
+    return [*rows[:place], *brought, *rest]
 
 
 def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[dict[str, Any]]:

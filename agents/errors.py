@@ -35,6 +35,19 @@ class ToolError(AgentError):
     kind = "tool_error"
 
 
+class AnswerFailed(AgentError):
+    """The answer failed, as `error` says in the form that rows store; `answer` has what there is of it."""
+
+    def __init__(self, error: dict[str, Any], answer: Any) -> None:
+        super().__init__(error["message"])
+        self.error, self.answer = error, answer
+        self.retryable, self.retry_after = error["retryable"], error["retry_after"]
+
+    def as_json(self) -> dict[str, Any]:
+        """As stored on rows."""
+        return self.error
+
+
 class Drained(AgentError):
     """This worker is shutting down: the run goes back to the queue and continues elsewhere."""
 

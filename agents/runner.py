@@ -20,7 +20,9 @@ from agents.persist import persist
 from agents.providers.events import Request
 from agents.reading import read_step
 from agents.registry import get_agent
+from agents.results import steps_of
 from agents.tool_runs import run_calls, verdict
+from agents.unsaved import AnyRun
 from agents.worker import Active
 from threads.models import Run
 from threads.parts import fold
@@ -31,10 +33,10 @@ LONGEST_WAIT = 20.0
 BUG = {"kind": "internal", "message": "Something went wrong on our side.", "retryable": True, "retry_after": None}
 
 
-def answer(active: Active) -> None:
-    """Answer the claimed run's prompt to its end. Leaves the row truthful whatever happens."""
+def answer(active: Active, agent: Agent | None = None) -> None:
+    """Answer the claimed run's prompt to its end, as the agent it names or as the one given. Leaves the row truthful whatever happens."""
     try:
-        _answer(active, get_agent(active.run.agent))
+        _answer(active, agent or agent_for(active.run))
     except LeaseLost:
         logger.info("run %s was stopped or taken over", active.run.pk)
     except Drained:
@@ -45,6 +47,13 @@ def answer(active: Active) -> None:
     except Exception:
         _end(active, Run.Status.FAILED, BUG)
         raise
+
+
+def agent_for(run: AnyRun) -> Agent:
+    """The agent a run names, as its thread and the call want it: call over thread over agent."""
+    wanted = get_agent(run.agent)
+    thread = run.thread.options if run.thread else {}
+    return wanted.stored(thread).stored(run.options)
 
 
 def _answer(active: Active, agent: Agent) -> None:
@@ -63,7 +72,7 @@ def _answer(active: Active, agent: Agent) -> None:
         persist(partial(run.save_step, parts, count, facts, verdicts))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
-        if run.step + 1 >= agent.steps:
+        if run.step + 1 >= agent.steps or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
             break
         _open_step(active)
     _end(active, Run.Status.SUCCEEDED, facts=facts)

@@ -4,7 +4,7 @@ Each function is one transaction; the hint to the workers goes out after its com
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
+from agents.unsaved import AnyRun, UnsavedRun
 from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
@@ -41,15 +42,25 @@ class Decision:
 
 
 def send(
-    user: User, thread: Thread, text: str, *, agent: str = "", message_id: UUID | None = None, meanwhile: str = "queue"
+    user: User,
+    thread: Thread,
+    text: str,
+    *,
+    agent: str = "",
+    message_id: UUID | None = None,
+    meanwhile: str = "queue",
+    options: Mapping[str, Any] | None = None,
 ) -> tuple[Message, Run]:
     """Save a prompt and queue its answer. The same id and text again return the same rows and change nothing.
 
     `agent` is empty for the thread's own. `meanwhile` says what to do while an answer is being written: `queue` behind it,
-    `interrupt` it, or `reject` (Busy). Raises BadInput, Conflict (the id is taken).
+    `interrupt` it, or `reject` (Busy). `options` are StoredOptions, and count before those of the thread and the agent. Raises
+    BadInput, Conflict (the id is taken).
     """
     text = _checked(text)
-    chosen = get_agent(agent or thread.default_agent or all_agents()[0].name).name
+    chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
+    options = dict(options or {})
+    chosen.stored(options)
     message_id = message_id or uuid7()
     with Thread.changing(thread.pk) as change:
         if repeated := _repeated(message_id, thread, user, text):
@@ -58,7 +69,7 @@ def send(
             raise Busy("An answer is being written.")
         _make_way(change, interrupt=meanwhile == "interrupt")
         change.then(lambda: _hint(thread.pk))
-        return _save_prompt(change, user, text, chosen, message_id)
+        return _save_prompt(change, user, text, chosen.name, message_id, options)
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
@@ -69,7 +80,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
     with Thread.changing(run.thread_id) as change:
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
-        again = _queue_run(change, user, prompt, run.agent)
+        again = _queue_run(change, user, prompt, run.agent, run.options)
         change.touch()
         change.then(lambda: _hint(run.thread_id))
     return prompt, again
@@ -132,18 +143,22 @@ def answer_call(user: User, thread: Thread, call_id: UUID, result: Any) -> ToolC
     return call
 
 
-def end_run(run: Run, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
+def end_run(run: AnyRun, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
     """`run.end()`, and the thread's next queued run gets its turn. All ends of runs come through here."""
+    if isinstance(run, UnsavedRun):
+        run.end(status, error, **said)
+        return
     with transaction.atomic():
         if run.end(status, error, **said) and Run.objects.filter(thread_id=run.thread_id, status=Run.Status.QUEUED).exists():
             _enqueue(run.thread_id)
 
 
-def requeue(run: Run) -> None:
-    """Hand a run over to any other worker."""
+def requeue(run: AnyRun) -> None:
+    """Hand a run over to any other worker. Conflict if it is not saved."""
     with transaction.atomic():
         run.requeue()
-        _enqueue(run.thread_id)
+        if run.thread_id:
+            _enqueue(run.thread_id)
 
 
 def sweep() -> None:
@@ -194,7 +209,7 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     run = call.run
     assert run is not None
     change.then(lambda: _hint(change.thread.pk))
-    _save_prompt(change, user, str(call.result), run.agent, uuid7())
+    _save_prompt(change, user, str(call.result), run.agent, uuid7(), {})
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -238,12 +253,12 @@ def _repeated(message_id: UUID, thread: Thread, user: User, text: str) -> tuple[
     return existing, existing.answers.order_by("created_at")[0]
 
 
-def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: UUID) -> tuple[Message, Run]:
+def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: UUID, options: dict[str, Any]) -> tuple[Message, Run]:
     thread = change.thread
     order, step_order = thread.next_turn()
     content = [{"type": "text", "text": text}]
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
-    run = _queue_run(change, user, message, agent, message)
+    run = _queue_run(change, user, message, agent, options, message)
     change.touch()
     if not thread.title:
         change.update_thread(title=_title(text))
@@ -252,10 +267,16 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     return message, run
 
 
-def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message) -> Run:
+def _queue_run(change: Change, user: User, prompt: Message, agent: str, options: dict[str, Any], *new: Message) -> Run:
     """A queued run with its pending row, and the `new` rows before it."""
     run = Run(
-        thread=change.thread, prompt=prompt, order=prompt.order, agent=agent, requested_by=user, wake_at=ClockTimestamp() + FIRST_HINT
+        thread=change.thread,
+        prompt=prompt,
+        order=prompt.order,
+        agent=agent,
+        requested_by=user,
+        options=options,
+        wake_at=ClockTimestamp() + FIRST_HINT,
     )
     run.pending_message = pending = run.new_pending(change.thread)
     # Foreign keys are checked at the commit: messages and run name each other.

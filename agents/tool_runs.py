@@ -17,8 +17,9 @@ from agents.agent import Agent
 from agents.errors import ToolError
 from agents.persist import persist
 from agents.tools import Tool, ToolContext, call_tool
+from agents.unsaved import AnyRun
 from agents.worker import Active
-from threads.models import Run, ToolCall
+from threads.models import ToolCall
 from threads.parts import Call
 
 
@@ -53,7 +54,7 @@ class ToolRun:
         try:
             outcome = call_tool(self.tool, self.call, self.context)
         finally:
-            persist(lambda: ToolCall.settle(self.call.pk, self.call.thread_id, **outcome))
+            persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))
             self.done = True
             self.tell()
 
@@ -62,10 +63,10 @@ class ToolRun:
         self.context.cancelled.set()
         self.done = True
         error = ToolError(f"The tool took longer than {self.limit:g} seconds. Whether it had an effect is not known.").as_json()
-        persist(lambda: ToolCall.settle(self.call.pk, self.call.thread_id, ToolCall.Status.UNKNOWN, error=error))
+        persist(lambda: self.context.run.settle_call(self.call.pk, ToolCall.Status.UNKNOWN, error=error))
 
 
-def verdict(agent: Agent, run: Run, call: Call) -> dict[str, Any]:
+def verdict(agent: Agent, run: AnyRun, call: Call) -> dict[str, Any]:
     """Columns of a call the model asked for: running, waiting for a person, or why not."""
     try:
         tool = _known(agent, call)
@@ -92,9 +93,9 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     `recovering`: a dead worker may have begun them; only idempotent tools are called again.
     """
     run = active.run
-    calls = list(run.tool_calls.filter(step=run.step, status=ToolCall.Status.RUNNING).order_by("index"))
+    calls = run.running_calls()
     if recovering:
-        calls = [call for call in calls if _may_run_again(agent, call)]
+        calls = [call for call in calls if _may_run_again(agent, run, call)]
     runs = [ToolRun(call, agent.toolbox[call.tool], ToolContext(call.pk, run, agent), active.settled.set) for call in calls]
     for one in runs:
         one.start()
@@ -114,9 +115,9 @@ def _wait(active: Active, runs: list[ToolRun]) -> None:
             active.wait(nearest.rest, patient=True)
 
 
-def _may_run_again(agent: Agent, call: ToolCall) -> bool:
+def _may_run_again(agent: Agent, run: AnyRun, call: ToolCall) -> bool:
     tool = agent.toolbox.get(call.tool)
     if tool is not None and tool.idempotent:
         return True
-    persist(lambda: ToolCall.settle(call.pk, call.thread_id, ToolCall.Status.UNKNOWN))
+    persist(lambda: run.settle_call(call.pk, ToolCall.Status.UNKNOWN))
     return False

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 from uuid import UUID
 
 from django.db import connection
@@ -25,7 +25,10 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model
 from pydantic_core import to_jsonable_python
 
 from agents.errors import ToolError
-from threads.models import Run, Thread, ToolCall
+from threads.models import Run, ToolCall
+
+if TYPE_CHECKING:
+    from agents.unsaved import UnsavedRun
 
 MAX_RESULT_BYTES = 1_000_000
 MAX_ARGUMENT_BYTES = 1_000_000
@@ -114,18 +117,15 @@ def tool_from(function: Callable[..., Any] | Tool) -> Tool:
 class ToolContext:
     """What a tool may know about the call it serves, and where it tells how far it is."""
 
-    def __init__(self, call_id: UUID, run: Run, agent: Any) -> None:
+    def __init__(self, call_id: UUID, run: "Run | UnsavedRun", agent: Any) -> None:
         self.call_id = call_id
         self.run = run
-        self.thread_id: UUID = run.thread_id
+        self.thread_id = run.thread_id
         self.agent = agent
+        # Read here, as a coroutine could not: who asked, None if nobody did.
+        self.user: Any = run.requested_by
         self.cancelled = threading.Event()
         self._shown_at = 0.0
-
-    @property
-    def user(self) -> Any:
-        """Who asked; None if nobody did."""
-        return self.run.requested_by
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Show everybody who watches how far the tool is (`fraction` from 0 to 1). At most 4 a second are kept."""
@@ -140,10 +140,7 @@ class ToolContext:
 
     def _show(self, shown: dict[str, Any]) -> None:
         try:
-            with Thread.changing(self.thread_id) as change:
-                call = ToolCall.objects.select_for_update().filter(pk=self.call_id, status=ToolCall.Status.RUNNING).first()
-                if call is not None:
-                    change.update(call, progress=shown)
+            self.run.show_progress(self.call_id, shown)
         finally:
             connection.close()
 

@@ -21,8 +21,9 @@ from django.db import DatabaseError, connection
 
 from agents.errors import AgentError, Drained, LeaseLost, ProviderError
 from agents.providers import openai
+from agents.unsaved import AnyRun
 from threads.models import Run
-from threads.writer import Stream, Writer
+from threads.writer import Stream, Unsaved, Writer
 
 logger = logging.getLogger(__name__)
 NAME = f"{socket.gethostname()}:{os.getpid()}"
@@ -44,12 +45,12 @@ UPDATE threads_run SET lease_until = clock_timestamp() + interval '10 seconds' W
 class Active:
     """A run in this process, and the way to interrupt whatever it waits for."""
 
-    def __init__(self, worker: "Worker", run: Run) -> None:
+    def __init__(self, worker: "Worker", run: AnyRun) -> None:
         self.worker, self.run = worker, run
-        self.stream: Stream = worker.writer.open(run, self._lost)
+        self.stream = self._open()
         self.started = time.monotonic()
         # The attempt that polls and heartbeats ask about; None while the run itself is moving to another or to its end.
-        self.fence: int | None = run.attempt
+        self.fence = self._attempt()
         self.reason: AgentError | None = None
         self.settled = threading.Event()
         self._reading: Future[Any] | None = None
@@ -85,12 +86,12 @@ class Active:
         """The run moves to a new attempt: meanwhile nobody asks whether it still holds the old one."""
         self.fence = None
         yield
-        self.fence = self.run.attempt
+        self.fence = self._attempt()
 
     def leave(self) -> None:
         """The run's last write is next: nothing more is streamed, and losing the fence is no news."""
         self.fence = None
-        self.worker.writer.close(self.stream)
+        self.stream.writer.close(self.stream)
 
     def interrupt(self, reason: AgentError) -> None:
         """Make the run's thread raise this at once. A lost lease outranks what was said before."""
@@ -111,6 +112,14 @@ class Active:
         with self._lock:
             if isinstance(self.reason, ProviderError):
                 self.reason = None
+
+    def _open(self) -> Stream:
+        if isinstance(self.run, Run):
+            return self.worker.writer.open(self.run, self._lost)
+        return Stream(Unsaved(), self.run.pk, self.run.pk, self.run.attempt, 0, 0, self._lost)
+
+    def _attempt(self) -> int | None:
+        return self.run.attempt if isinstance(self.run, Run) else None
 
     def _hear(self) -> None:
         self._heard = time.monotonic()
@@ -140,7 +149,7 @@ class Worker:
         self._watcher.start()
 
     @contextmanager
-    def active(self, run: Run) -> Iterator[Active]:
+    def active(self, run: AnyRun) -> Iterator[Active]:
         """Register a claimed run for its heartbeat and for interruptions."""
         active = Active(self, run)
         with self._lock:
@@ -150,7 +159,7 @@ class Worker:
         try:
             yield active
         finally:
-            self.writer.close(active.stream)
+            active.stream.writer.close(active.stream)
             with self._lock:
                 self._active.pop(run.pk, None)
 

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 Part = dict[str, Any]
 
@@ -26,6 +27,17 @@ class Call:
     def arguments_hash(self) -> str:
         """What an approval is bound to."""
         return hashlib.sha256(json.dumps(self.arguments, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        """As columns of a ToolCall."""
+        return {
+            "id": UUID(self.id),
+            "tool": self.tool,
+            "arguments": self.arguments,
+            "arguments_hash": self.arguments_hash,
+            "provider_call_id": self.provider_call_id,
+        }
 
 
 @dataclass

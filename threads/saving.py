@@ -43,24 +43,41 @@ def save_messages(
     prompt, or a pending row that was failed meanwhile, makes the new rows failed too. Raises BadInput naming the argument, and
     Thread.DoesNotExist.
     """
-    new = _parsed(messages)
+    with Thread.changing(thread_id) as change:
+        return save_in(
+            change, messages, order=order, prompt=prompt, pending=pending, fail_pending=fail_pending, author=author, agent_name=agent_name
+        )
+
+
+def save_in(
+    change: Change,
+    messages: Sequence[Given],
+    *,
+    order: int | Literal["next"] | None = None,
+    prompt: UUID | None = None,
+    pending: UUID | None = None,
+    fail_pending: bool = False,
+    author: User | None = None,
+    agent_name: str = "",
+) -> list[Message]:
+    """`save_messages` as part of a change of the thread."""
+    new = parsed(messages)
     if order is not None and (prompt or pending):
         raise BadInput("order", "order cannot be combined with prompt or pending.")
     if isinstance(order, int) and not 0 <= order < MAX_ORDER:
         raise BadInput("order", f"order must be from 0 to {MAX_ORDER - 1:,}.")
-    with Thread.changing(thread_id) as change:
-        batch = _Batch(change, order, prompt, pending)
-        if fail_pending:
-            batch.fail_pending()
-        rows = [batch.place(message, author, agent_name) for message in new]
-        batch.save()
+    batch = _Batch(change, order, prompt, pending)
+    if fail_pending:
+        batch.fail_pending()
+    rows = [batch.place(message, author, agent_name) for message in new]
+    batch.save()
     return rows
 
 
 def update_message(message: Message, **fields: Any) -> Message:
     """Change what a message says or how it ended: `content` (text or parts, no tool parts), `status`, `error` and the other columns
     of NewMessage."""
-    given = _parsed([{"role": message.role, **fields}])[0]
+    given = parsed([{"role": message.role, **fields}])[0]
     if any(isinstance(part, ToolCallPart | ToolResultPart) for part in given.content) or (message.is_tool and "content" in fields):
         raise BadInput("content", "What a tool was asked and answered is a record; it cannot be changed.")
     columns = {name: value for name, value in given.model_dump(by_alias=True).items() if name in fields}
@@ -152,12 +169,8 @@ class _Batch:
         return plain
 
     def _call(self, row: Message, index: int, part: ToolCallPart) -> ToolCall:
-        pk = uuid7()
-        digest = Call(str(pk), part.tool, part.arguments).arguments_hash
-        call = self.calls[part.id] = ToolCall(
-            id=pk, thread=self.thread, message=row, step=0, index=index, tool=part.tool, arguments=part.arguments, arguments_hash=digest,
-            provider_call_id=part.id[:200],
-        )  # fmt: skip
+        columns = Call(str(uuid7()), part.tool, part.arguments, part.id[:200]).columns
+        call = self.calls[part.id] = ToolCall(thread=self.thread, message=row, step=0, index=index, **columns)
         self.new_calls.append(call)
         return call
 
@@ -211,7 +224,8 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _parsed(messages: Iterable[Given]) -> list[NewMessage]:
+def parsed(messages: Iterable[Given]) -> list[NewMessage]:
+    """Messages as callers write them; BadInput names what does not fit."""
     try:
         return [NewMessage.of(message) for message in messages]
     except ValidationError as error:

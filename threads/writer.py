@@ -62,7 +62,7 @@ class Batch:
 class Stream:
     """The live parts of one run in this process. `put` is called from the reading loop; the rest by the run's own thread."""
 
-    writer: "Writer"
+    writer: "Writer | Unsaved"
     run_id: UUID
     thread_id: UUID
     attempt: int
@@ -73,12 +73,15 @@ class Stream:
     batches: list[Batch] = field(default_factory=list)
     taken: int = 0
     rewrite: bool = False
+    # Who in this process listens along: each part as it comes, None when what the step said so far is void.
+    heard: Callable[[Part | None], None] = lambda _part: None
 
     def put(self, attempt: int, part: Part) -> None:
         """Hand over a part; it is committed and shown with the next window. A late one of an attempt that is over is dropped."""
         with self.writer.wake:
             if attempt != self.attempt:
                 return
+            self.heard(part)
             if not self.pending:
                 self.writer.dirty.append(self)
                 self.writer.wake.notify()
@@ -93,6 +96,8 @@ class Stream:
     def restart(self, attempt: int, step: int, base: int) -> None:
         """Begin a step, or the same step again under a new attempt."""
         with self.writer.wake:
+            if step == self.step and self.taken > self.base:
+                self.heard(None)
             self.attempt, self.step, self.base, self.taken = attempt, step, base, base
             self.pending, self.batches = [], []
 
@@ -102,6 +107,17 @@ class Stream:
             start, self.taken = self.taken, self.taken + len(self.pending)
             self.batches.append(Batch(self, self.attempt, self.step, start, self.taken, self.pending, ""))
             self.pending = []
+
+
+class Unsaved:
+    """What a stream needs of its writer when nothing is committed."""
+
+    def __init__(self) -> None:
+        self.wake = threading.Condition()
+        self.dirty: list[Stream] = []
+
+    def close(self, stream: Stream) -> None:
+        """Nothing is held."""
 
 
 class Writer:

@@ -66,6 +66,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             if run is None or run.status != Run.Status.QUEUED:
                 return None
             run.take(change, worker)
+            run.thread = change.thread
             return run
 
 
@@ -105,7 +106,10 @@ class Run(models.Model):
     worker = models.CharField(max_length=100, blank=True)
     wake_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(db_default=Now(), editable=False)
+    # What this call wants otherwise than thread and agent, see `agents.agent.StoredOptions`.
     options = models.JSONField(default=dict, blank=True)
+    # What the model is given besides the rows: {"messages": [...], "before": a row's id, "prompt": "in place of the saved one"}.
+    given = models.JSONField(default=dict, blank=True)
     usage = models.JSONField(default=dict, blank=True)
     error = models.JSONField(null=True, blank=True)
     version = models.BigIntegerField(default=0)
@@ -145,6 +149,15 @@ class Run(models.Model):
             started_at=self.started_at or timezone.now(),
         )
 
+    def begin(self, change: Change, worker: str) -> None:
+        """Insert this new run as one that a worker holds already, with its pending row. The thread must not have an active one."""
+        self.pending_message = pending = self.new_pending(change.thread)
+        self.status, self.attempt, self.worker = self.Status.RUNNING, 1, worker
+        self.lease_until, self.started_at = ClockTimestamp() + LEASE, timezone.now()
+        change.add(pending)
+        change.add(self)
+        change.touch()
+
     @contextmanager
     def owned(self) -> Iterator[Change]:
         """One change of the run by the worker that holds it; raises LeaseLost if it no longer does."""
@@ -163,6 +176,30 @@ class Run(models.Model):
         with self.owned() as change:
             self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
             change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
+
+    def history(self, limit: int) -> tuple[list[Message], list[ToolCall]]:
+        """The newest settled rows up to and including the run's own turn, and the tool calls they name."""
+        rows = Message.objects.settled().filter(thread_id=self.thread_id, order__lte=self.order).newest(limit)
+        return rows, list(ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool]))
+
+    def said(self) -> tuple[list[Message], list[ToolCall]]:
+        """The rows of the answer so far, in order, and its tool calls."""
+        return list(self.messages.order_by("step_order")), list(self.tool_calls.all())
+
+    def running_calls(self) -> list[ToolCall]:
+        """The calls of the step that were committed as running and have no outcome."""
+        return list(self.tool_calls.filter(step=self.step, status=ToolCall.Status.RUNNING).order_by("index"))
+
+    def settle_call(self, pk: UUID, status: str, **facts: Any) -> bool:
+        """See `ToolCall.settle`."""
+        return ToolCall.settle(pk, self.thread_id, status, **facts)
+
+    def show_progress(self, pk: UUID, progress: dict[str, Any]) -> None:
+        """Show everybody who watches how far a running call is."""
+        with Thread.changing(self.thread_id) as change:
+            call = ToolCall.objects.select_for_update().filter(pk=pk, status=ToolCall.Status.RUNNING).first()
+            if call is not None:
+                change.update(call, progress=progress)
 
     def after_calls(self) -> str:
         """What is next once no call of the step runs any more: `run` the calls that were approved meanwhile (they are committed as
@@ -322,13 +359,7 @@ class Run(models.Model):
 
     def _new_call(self, index: int, call: Call, verdict: dict[str, Any] | None) -> ToolCall:
         place = {"thread_id": self.thread_id, "run": self, "message": self.pending_message, "step": self.step, "index": index}
-        what = {
-            "tool": call.tool,
-            "arguments": call.arguments,
-            "arguments_hash": call.arguments_hash,
-            "provider_call_id": call.provider_call_id,
-        }
-        return ToolCall(id=UUID(call.id), **place, **what, **(verdict or {"status": ToolCall.Status.FAILED, "error": NOT_RUN}))
+        return ToolCall(**place, **call.columns, **(verdict or {"status": ToolCall.Status.FAILED, "error": NOT_RUN}))
 
     def _add_results(self, change: Change) -> None:
         calls = self.tool_calls.filter(step=self.step).order_by("index").values_list("pk", flat=True)

@@ -1,0 +1,163 @@
+"""Answers in this process: for tasks, commands, tests and shells. (`agents.services.send` queues one for the workers instead.)
+
+    answer = generate("weather", "How is it in Oslo?")                       # nothing is saved
+    answer = generate(agent, "And tomorrow?", thread=thread, user=alice)     # saved, and streamed to every open page
+    answer = generate(agent, thread=thread, prompt_message=saved_question)   # answers a row; goes on where an answer left off
+
+    with stream(agent, "A long story", thread=thread, user=alice) as parts:
+        for text in parts.texts():
+            print(text, end="")
+
+Options of the call (`model=`, `instructions=`, `tools=`, `steps=`, `stop_when=`, `settings=`, …) count before those of the thread
+(`thread.options`), and these before the agent's. The answer is written in a thread of its own: who stops iterating loses nothing.
+"""
+
+import queue
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Self
+
+from django.db import connection
+
+from agents import runner, services, tasks
+from agents.agent import Agent
+from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
+from agents.registry import get_agent
+from agents.results import Answer, steps_of
+from agents.unsaved import AnyRun, UnsavedRun
+from agents.worker import NAME, Active
+from threads.models import Message, Run, Thread, User
+from threads.parts import Part
+from threads.saving import Given, parsed, save_in
+
+# Takes the place of a part when what the present step has said so far is void: the model is asked again.
+RESTART: Part = {"type": "data-restart"}
+Save = Literal["prompt_and_output", "all", "none"]
+Prompt = str | Sequence[Given]
+
+
+def generate(agent: Agent | str, prompt: Prompt = (), **how: Any) -> Answer:
+    """The whole answer; the arguments are those of `stream`. Raises AnswerFailed, Busy and BadInput."""
+    with stream(agent, prompt, **how) as parts:
+        return parts.wait()
+
+
+def stream(
+    agent: Agent | str,
+    prompt: Prompt = (),
+    *,
+    thread: Thread | None = None,
+    user: User | None = None,
+    messages: Sequence[Given] = (),
+    prompt_message: Message | None = None,
+    save: Save = "prompt_and_output",
+    **options: Any,
+) -> "AnswerStream":
+    """Begin to answer, and return the parts as they come.
+
+    prompt: what is asked, as text or messages. messages: what the model is told before it; only the last one is saved, and only
+    without a prompt, unless save="all"; with save="none" neither is, nor the answer. prompt_message: a saved row to be answered; a
+    prompt besides is told to the model in its place, and not saved. Raises Busy if the thread is answering, and BadInput.
+    """
+    wanted = get_agent(agent) if isinstance(agent, str) else agent
+    wanted = wanted.stored(thread.options if thread else {}).using(**options)
+    asked: list[Given] = [prompt] if isinstance(prompt, str) else list(prompt)
+    if thread is None or save == "none":
+        if thread is None and prompt_message is not None:
+            raise BadInput("thread", "A saved prompt is answered in its thread.")
+        return AnswerStream(_unsaved(wanted, user, thread, [*messages, *asked], prompt_message), wanted)
+    return AnswerStream(_saved(wanted, user, thread, asked, list(messages), prompt_message, save), wanted)
+
+
+class AnswerStream:
+    """The parts of an answer while it is written (AI SDK UI message chunks, and RESTART), once; then `wait` has the whole."""
+
+    def __init__(self, run: AnyRun, agent: Agent) -> None:
+        self.run, self.agent = run, agent
+        self._parts: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
+        self._active: Active | None = None
+        self._thread = threading.Thread(target=self._work, name=f"answer-{run.pk}", daemon=True)
+        self._thread.start()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leaving early stops nothing: the answer is written to its end."""
+
+    def __iter__(self) -> Iterator[Part]:
+        while (part := self._parts.get()) is not None:
+            yield part
+
+    def texts(self) -> Iterator[str]:
+        """Only the words of the answer, as they come."""
+        return (part["delta"] for part in self if part["type"] == "text-delta")
+
+    def wait(self) -> Answer:
+        """The whole answer, at its end. Raises AnswerFailed."""
+        self._thread.join()
+        answer = self._answer()
+        if answer.error:
+            raise AnswerFailed(answer.error, answer)
+        return answer
+
+    def stop(self) -> None:
+        """End the answer as stopped; what was said is kept."""
+        if isinstance(self.run, Run):
+            services.stop(self.run)
+        elif self._active:
+            self._active.interrupt(LeaseLost("Stopped."))
+
+    def _work(self) -> None:
+        try:
+            with tasks.process().active(self.run) as active:
+                self._active = active
+                active.stream.heard = lambda part: self._parts.put(RESTART if part is None else part)
+                runner.answer(active, self.agent)
+        finally:
+            connection.close()
+            self._parts.put(None)
+
+    def _answer(self) -> Answer:
+        run = self.run
+        if isinstance(run, Run):
+            run.refresh_from_db()
+        messages, calls = run.said()
+        saved = run if isinstance(run, Run) else None
+        return Answer(run.status, messages, steps_of(messages, calls), run.usage, run.error, saved, saved.thread if saved else None)
+
+
+def _unsaved(agent: Agent, user: User | None, thread: Thread | None, given: list[Given], prompt: Message | None) -> UnsavedRun:
+    said = [Message(role=new.role, content=[part.model_dump(by_alias=True) for part in new.content]) for new in parsed(given)]
+    order = prompt.order if prompt else thread.last_order if thread else -1
+    return UnsavedRun(agent.name, user, said, thread, order)
+
+
+def _saved(
+    agent: Agent, user: User | None, thread: Thread, asked: list[Given], messages: list[Given], prompt: Message | None, save: Save
+) -> Run:
+    """The inputs, a run of this process and its pending row, in one transaction."""
+    with Thread.changing(thread.pk) as change:
+        if change.thread.runs.live().exists():
+            raise Busy("An answer is being written.")
+        given: dict[str, Any] = {}
+        if prompt is not None:
+            given = _given(messages, asked)
+        else:
+            kept = [*messages, *asked] if save == "all" else asked or messages[-1:]
+            given = _given(messages[: len(messages) + len(asked) - len(kept)], [])
+            rows = save_in(change, kept, author=user)
+            prompt = rows[-1] if rows else None
+            given |= {"before": str(rows[0].pk)} if given and rows else {}
+        order = prompt.order if prompt else max(change.thread.last_order, 0)
+        run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, requested_by=user, given=given)
+        run.begin(change, NAME)
+    return run
+
+
+def _given(messages: list[Given], prompt: list[Given]) -> dict[str, Any]:
+    told = [new.model_dump(by_alias=True, include={"role", "content"}) for new in parsed(messages)]
+    given: dict[str, Any] = {"messages": told} if told else {}
+    if prompt:
+        given["prompt"] = "\n\n".join(part.text for new in parsed(prompt) for part in new.content if part.type == "text")
+    return given

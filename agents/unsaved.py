@@ -1,0 +1,135 @@
+"""A run that leaves no rows: an answer outside of any thread, or one that reads a thread and writes nothing into it.
+
+It has the methods of `threads.models.Run` that the runner and its tools use, on lists instead of tables.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from threads.errors import Conflict
+from threads.ids import uuid7
+from threads.models import Message, Run, Thread, ToolCall, User
+from threads.models.run import add_usage
+from threads.parts import Part, fold
+
+Facts = dict[str, Any]
+
+
+class UnsavedRun:
+    """One answer in memory. `said` are the messages it answers, after the thread's own up to `order` if there is a thread."""
+
+    def __init__(self, agent: str, user: User | None, said: Sequence[Message], thread: Thread | None = None, order: int = -1) -> None:
+        self.pk, self.agent, self.requested_by, self.thread, self.order = uuid7(), agent, user, thread, order
+        self.thread_id = thread.pk if thread else None
+        self.attempt, self.step, self.base = 1, 0, 0
+        self.status = Run.Status.RUNNING.value
+        self.error: dict[str, Any] | None = None
+        self.usage: dict[str, Any] = {}
+        self.options: dict[str, Any] = {}
+        self.messages = list(said)
+        self.inputs = len(self.messages)
+        self.tool_calls: list[ToolCall] = []
+        self.pending_message: Message | None = self._new_pending()
+
+    def history(self, limit: int) -> tuple[list[Message], list[ToolCall]]:
+        """As `Run.history`."""
+        rows: list[Message] = []
+        calls: list[ToolCall] = []
+        if self.thread:
+            rows = self.thread.messages.settled().filter(order__lte=self.order).newest(limit)
+            calls = list(ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool]))
+        return [*rows, *self.messages][-limit:], [*calls, *self.tool_calls]
+
+    def said(self) -> tuple[list[Message], list[ToolCall]]:
+        """As `Run.said`."""
+        return self.messages[self.inputs :], self.tool_calls
+
+    def running_calls(self) -> list[ToolCall]:
+        """As `Run.running_calls`."""
+        return [call for call in self._calls_of_step() if call.status == ToolCall.Status.RUNNING]
+
+    def settle_call(self, pk: UUID, status: str, **facts: Any) -> bool:
+        """As `ToolCall.settle`."""
+        call = next(call for call in self.tool_calls if call.pk == pk)
+        if call.status not in (ToolCall.Status.RUNNING, ToolCall.Status.UNKNOWN):
+            return False
+        for name, value in {"status": status, "ended_at": timezone.now(), **facts}.items():
+            setattr(call, name, value)
+        return True
+
+    def show_progress(self, pk: UUID, progress: dict[str, Any]) -> None:
+        """Nobody watches."""
+
+    def save_step(self, parts: list[Part], count: int, facts: Facts, verdicts: dict[str, Facts]) -> None:
+        """As `Run.save_step`."""
+        self._fold(parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
+        self.base += count
+        self.usage = add_usage(self.usage, facts.get("usage"))
+
+    def after_calls(self) -> str:
+        """As `Run.after_calls`; nobody can be waited for, so what a person would decide ends the answer."""
+        return "pause" if any(call.status in ToolCall.OPEN for call in self._calls_of_step()) else "next"
+
+    def open_step(self) -> None:
+        """As `Run.open_step`."""
+        self._add_results()
+        self.pending_message = self._new_pending()
+        self.step += 1
+
+    def next_attempt(self) -> None:
+        """As `Run.next_attempt`."""
+        self.attempt += 1
+
+    def requeue(self) -> None:
+        """There are no rows from which others could go on."""
+        raise Conflict("This answer is not saved: it ends with its process.")
+
+    def end(
+        self,
+        status: str,
+        error: Facts | None = None,
+        *,
+        attempt: int | None = None,
+        parts: list[Part] | None = None,
+        count: int = 0,
+        facts: Facts | None = None,
+    ) -> bool:
+        """As `Run.end`."""
+        del attempt
+        if self.pending_message is not None:
+            failed = status == Run.Status.FAILED
+            columns = {"status": Message.Status.FAILED if failed else Message.Status.SUCCESS, "error": error}
+            self._fold(parts or [], (facts or {}) | columns, {})
+            self.base += count
+        self.status, self.error = status, error
+        self.usage = add_usage(self.usage, (facts or {}).get("usage"))
+        return True
+
+    def _fold(self, parts: list[Part], columns: Facts, verdicts: dict[str, Facts]) -> None:
+        folded = fold(parts)
+        message, self.pending_message = self.pending_message, None
+        assert message is not None, "a step is folded into the row that was opened for it"
+        for name, value in {**columns, "content": folded.content, "is_tool": bool(folded.calls)}.items():
+            setattr(message, name, value)
+        self.messages.append(message)
+        refused = {"status": ToolCall.Status.FAILED}
+        self.tool_calls += [
+            ToolCall(message=message, step=self.step, index=index, **call.columns, **verdicts.get(call.id, refused))
+            for index, call in enumerate(folded.calls)
+        ]
+
+    def _add_results(self) -> None:
+        content = [{"type": "tool-result", "tool_call": str(call.pk)} for call in self._calls_of_step()]
+        self.messages.append(Message(role=Message.Role.TOOL, is_tool=True, agent_name=self.agent, content=content))
+
+    def _calls_of_step(self) -> list[ToolCall]:
+        return [call for call in self.tool_calls if call.step == self.step]
+
+    def _new_pending(self) -> Message:
+        return Message(role=Message.Role.ASSISTANT, status=Message.Status.PENDING, agent_name=self.agent)
+
+
+AnyRun = Run | UnsavedRun
