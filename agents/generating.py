@@ -69,6 +69,13 @@ def stream(
     return AnswerStream(_saved(wanted, user, thread, asked, list(messages), prompt_message, save), wanted)
 
 
+def resume(thread: Thread, agent: Agent | None = None) -> "AnswerStream | None":
+    """Answer the thread's oldest queued prompt, or go on with an answer after a decision, in this process; None if there is nothing
+    to do. The agent is the one the run names, unless it is given."""
+    run = Run.objects.claim(thread.pk, NAME)
+    return AnswerStream(run, agent or runner.agent_for(run)) if run else None
+
+
 class AnswerStream:
     """The parts of an answer while it is written (AI SDK UI message chunks, and RESTART), once; then `wait` has the whole."""
 

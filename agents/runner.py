@@ -21,10 +21,10 @@ from agents.providers.events import Request
 from agents.reading import read_step
 from agents.registry import get_agent
 from agents.results import steps_of
-from agents.tool_runs import run_calls, verdict
+from agents.tool_runs import outcome_part, run_calls, verdict
 from agents.unsaved import AnyRun
 from agents.worker import Active
-from threads.models import Run
+from threads.models import Run, ToolCall
 from threads.parts import fold
 
 logger = logging.getLogger(__name__)
@@ -69,6 +69,9 @@ def _answer(active: Active, agent: Agent) -> None:
         if not calls:
             break
         verdicts = {call.id: verdict(agent, run, call) for call in calls}
+        for pk, columns in verdicts.items():
+            if columns["status"] == ToolCall.Status.FAILED:
+                active.stream.heard(outcome_part(pk, columns))
         persist(partial(run.save_step, parts, count, facts, verdicts))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return

@@ -20,7 +20,7 @@ from agents.tools import Tool, ToolContext, call_tool
 from agents.unsaved import AnyRun
 from agents.worker import Active
 from threads.models import ToolCall
-from threads.parts import Call
+from threads.parts import Call, Part
 
 
 @dataclass
@@ -31,6 +31,7 @@ class ToolRun:
     tool: Tool
     context: ToolContext
     tell: Callable[[], None]
+    heard: Callable[[Part], None]
     done: bool = False
     started: float = field(default_factory=time.monotonic)
 
@@ -55,6 +56,7 @@ class ToolRun:
             outcome = call_tool(self.tool, self.call, self.context)
         finally:
             persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))
+            self.heard(outcome_part(self.call.pk, outcome))
             self.done = True
             self.tell()
 
@@ -64,6 +66,14 @@ class ToolRun:
         self.done = True
         error = ToolError(f"The tool took longer than {self.limit:g} seconds. Whether it had an effect is not known.").as_json()
         persist(lambda: self.context.run.settle_call(self.call.pk, ToolCall.Status.UNKNOWN, error=error))
+
+
+def outcome_part(call_id: UUID | str, outcome: dict[str, Any]) -> Part:
+    """A call's outcome for who listens along."""
+    part: Part = {"toolCallId": str(call_id)}
+    if outcome["status"] == ToolCall.Status.SUCCEEDED:
+        return part | {"type": "tool-output-available", "output": outcome["result"]}
+    return part | {"type": "tool-output-error", "errorText": outcome["error"]["message"]}
 
 
 def verdict(agent: Agent, run: AnyRun, call: Call) -> dict[str, Any]:
@@ -96,7 +106,7 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     calls = run.running_calls()
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, run, call)]
-    runs = [ToolRun(call, agent.toolbox[call.tool], ToolContext(call.pk, run, agent), active.settled.set) for call in calls]
+    runs = [_tool_run(active, agent, call) for call in calls]
     for one in runs:
         one.start()
     try:
@@ -104,6 +114,11 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     finally:
         for one in runs:
             one.context.cancelled.set()
+
+
+def _tool_run(active: Active, agent: Agent, call: ToolCall) -> ToolRun:
+    heard = active.stream.heard
+    return ToolRun(call, agent.toolbox[call.tool], ToolContext(call.pk, active.run, agent, heard), active.settled.set, heard)
 
 
 def _wait(active: Active, runs: list[ToolRun]) -> None:

@@ -26,6 +26,7 @@ from pydantic_core import to_jsonable_python
 
 from agents.errors import ToolError
 from threads.models import Run, ToolCall
+from threads.parts import Part
 
 if TYPE_CHECKING:
     from agents.unsaved import UnsavedRun
@@ -117,8 +118,8 @@ def tool_from(function: Callable[..., Any] | Tool) -> Tool:
 class ToolContext:
     """What a tool may know about the call it serves, and where it tells how far it is."""
 
-    def __init__(self, call_id: UUID, run: "Run | UnsavedRun", agent: Any) -> None:
-        self.call_id = call_id
+    def __init__(self, call_id: UUID, run: "Run | UnsavedRun", agent: Any, heard: Callable[[Part], None] = lambda _part: None) -> None:
+        self.call_id, self._heard = call_id, heard
         self.run = run
         self.thread_id = run.thread_id
         self.agent = agent
@@ -137,6 +138,7 @@ class ToolContext:
         self._shown_at = now
         shown = {"text": str(text)[:200], "fraction": None if fraction is None else min(1.0, max(0.0, float(fraction)))}
         PROGRESS_WRITER.submit(self._show, shown).result()
+        self._heard({"type": "data-progress", "id": str(self.call_id), "data": shown})
 
     def _show(self, shown: dict[str, Any]) -> None:
         try:
