@@ -36,6 +36,7 @@ class Agent:
     model: a model's name; empty = the site's (AGENTSITE_MODEL).
     tools: plain functions or `Tool` objects; see `agents.tools`.
     steps: at most so many model calls per answer.
+    output: a type (a pydantic model, a list, a Literal, …) that the answer must fit, as JSON; see `agents.structured`.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
@@ -47,6 +48,7 @@ class Agent:
     model: str = ""
     tools: Sequence[Callable[..., Any] | Tool] = ()
     steps: int = 10
+    output: Any = None
     stop_when: StopCondition | Sequence[StopCondition] = ()
     title: str = ""
     description: str = ""

@@ -35,6 +35,19 @@ class ToolError(AgentError):
     kind = "tool_error"
 
 
+class Refused(AgentError):
+    """The model declined to give a structured answer; the message has its words."""
+
+    kind = "refusal"
+
+
+class InvalidAnswer(AgentError):
+    """A structured answer did not fit, and neither did the corrected one."""
+
+    kind = "invalid_answer"
+    retryable = True
+
+
 class AnswerFailed(AgentError):
     """The answer failed, as `error` says in the form that rows store; `answer` has what there is of it."""
 

@@ -24,6 +24,7 @@ from agents.agent import Agent
 from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
 from agents.registry import get_agent
 from agents.results import Answer, steps_of
+from agents.structured import format_of
 from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import NAME, Active
 from threads.models import Message, Run, Thread, User
@@ -100,6 +101,19 @@ class AnswerStream:
         """Only the words of the answer, as they come."""
         return (part["delta"] for part in self if part["type"] == "text-delta")
 
+    def objects(self) -> Iterator[Any]:
+        """The structured answer as far as it has come, each time there is more of it: plain JSON, not validated yet."""
+        text, last = "", None
+        for part in self:
+            if part["type"] in ("data-restart", "start-step"):
+                text = ""
+            elif part["type"] == "text-delta":
+                text += part["delta"]
+                value = format_of(self.agent.output).partial(text)
+                if value is not None and value != last:
+                    last = value
+                    yield value
+
     def wait(self) -> Answer:
         """The whole answer, at its end. Raises AnswerFailed."""
         self._thread.join()
@@ -130,8 +144,11 @@ class AnswerStream:
         if isinstance(run, Run):
             run.refresh_from_db()
         messages, calls = run.said()
+        steps = steps_of(messages, calls)
+        whole = self.agent.output is not None and run.status == Run.Status.SUCCEEDED and not steps[-1].tool_calls
+        value = format_of(self.agent.output).read(steps[-1].text) if whole else None
         saved = run if isinstance(run, Run) else None
-        return Answer(run.status, messages, steps_of(messages, calls), run.usage, run.error, saved, saved.thread if saved else None)
+        return Answer(run.status, messages, steps, run.usage, run.error, saved, saved.thread if saved else None, value)
 
 
 def _unsaved(agent: Agent, user: User | None, thread: Thread | None, given: list[Given], prompt: Message | None) -> UnsavedRun:

@@ -6,6 +6,7 @@ connection while it waits for a model or a tool.
 
 import logging
 import time
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,16 +16,18 @@ from django.db import connection
 from agents import services
 from agents.agent import Agent
 from agents.context import messages_for
-from agents.errors import AgentError, Drained, LeaseLost, ProviderError
+from agents.errors import AgentError, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
 from agents.persist import persist
 from agents.providers.events import Request
 from agents.reading import read_step
 from agents.registry import get_agent
 from agents.results import steps_of
+from agents.structured import format_of
 from agents.tool_runs import outcome_part, run_calls, verdict
 from agents.unsaved import AnyRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
+from threads.models.run import add_usage
 from threads.parts import fold
 
 logger = logging.getLogger(__name__)
@@ -99,10 +102,43 @@ def _open_step(active: Active) -> None:
 
 
 def _ask(active: Active, agent: Agent) -> dict[str, Any]:
-    """One model call, asked again if the model's server fails; returns the columns of its message."""
+    """One model call; returns the columns of its message. A structured answer that does not fit is corrected once."""
     tools = [tool.schema for tool in agent.toolbox.values()]
-    request = Request(agent.model_name, messages_for(active.run, agent), tools, agent.settings, agent.demo)
+    schema = format_of(agent.output).schema if agent.output else None
+    request = Request(agent.model_name, messages_for(active.run, agent), tools, agent.settings, agent.demo, schema)
     connection.close()
+    facts = _call_model(active, request)
+    if agent.output and (problem := _misfit(active, agent, facts)):
+        correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
+        said = [{"role": "assistant", "content": _text(active) or "(nothing)"}, {"role": "user", "content": correction}]
+        _void(active)
+        spent = facts["usage"]
+        facts = _call_model(active, replace(request, messages=[*request.messages, *said]))
+        facts["usage"] = add_usage(spent, facts["usage"])
+        if problem := _misfit(active, agent, facts):
+            raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
+    return facts
+
+
+def _misfit(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
+    """What is wrong with a structured answer; empty if nothing is, or if it is no answer yet but asks for tools."""
+    if fold(active.stream.said()[0]).calls:
+        return ""
+    if facts["finish_reason"] == "refusal":
+        raise Refused(_text(active))
+    try:
+        format_of(agent.output).read(_text(active))
+    except ValueError as error:
+        return str(error)[:1000]
+    return ""
+
+
+def _text(active: Active) -> str:
+    return "".join(part["text"] for part in fold(active.stream.said()[0]).content if part["type"] == "text")
+
+
+def _call_model(active: Active, request: Request) -> dict[str, Any]:
+    """Ask, and again if the model's server fails in a way that may pass."""
     tried = 0
     while True:
         tried += 1

@@ -18,6 +18,8 @@ class Request:
     tools: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     script: "Script | None" = None
+    # The JSON schema the answer must fit; servers that cannot be held to it are only told.
+    schema: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class ToolInput:
 
 @dataclass(frozen=True, slots=True)
 class Finish:
-    """The end of the answer: why (`stop`, `length`, `tool_calls`, `content_filter`), by which model, and what it took."""
+    """The end of the answer: why (`stop`, `length`, `tool_calls`, `content_filter`, `refusal`), by which model, and what it took."""
 
     reason: str
     model: str

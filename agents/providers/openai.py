@@ -21,8 +21,11 @@ from billing.usage import Usage
 
 WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}, {"stream": False}]
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI]" = WeakKeyDictionary()
-# How each server wants to be asked, as far as it has told us: an index into WAYS by model.
+# How a server can be held to a schema, best first; where it cannot, the model is told.
+FORMATS = ("json_schema", "json_object", "")
+# How each server wants to be asked, as far as it has told us: indexes into WAYS and FORMATS by model.
 _way: dict[str, int] = {}
+_format: dict[str, int] = {}
 
 
 class _Function(msgspec.Struct):
@@ -84,15 +87,18 @@ async def stream(request: Request) -> AsyncIterator[Event]:
         body["tools"] = request.tools
     try:
         while True:
-            way = _way.get(request.model, 0)
+            way, held = _way.get(request.model, 0), _format.get(request.model, 0)
             try:
-                async for event in _ask(body | WAYS[way]):
+                async for event in _ask(_with_schema(body, request.schema, FORMATS[held]) | WAYS[way]):
                     yield event
                 return
             except APIStatusError as error:
-                if not (refused := _refused_way(error, way)):
+                if request.schema and _refused_format(error, held):
+                    _format[request.model] = held + 1
+                elif refused := _refused_way(error, way):
+                    _way[request.model] = refused
+                else:
                     raise
-                _way[request.model] = refused
     except APIError as error:
         raise _provider_error(error) from error
     except httpx2.HTTPError as error:
@@ -170,7 +176,7 @@ class _Reader:
     """Turns chunks into events and keeps what the end of the answer needs."""
 
     def __init__(self, model: str) -> None:
-        self.model, self.reason, self.done, self.said = model, "", False, False
+        self.model, self.reason, self.done, self.said, self.refused = model, "", False, False, False
         self.usage: _Usage | None = None
 
     def read(self, chunk: _Chunk) -> list[Event]:
@@ -191,6 +197,7 @@ class _Reader:
         reasoning = delta.reasoning_content or delta.reasoning or delta.thinking
         if isinstance(reasoning, str) and reasoning:
             events.append(Reasoning(_clean(reasoning)))
+        self.refused = self.refused or bool(delta.refusal)
         if text := delta.content or delta.refusal:
             events.append(Text(_clean(text)))
         for position, call in enumerate(delta.tool_calls or ()):
@@ -203,7 +210,9 @@ class _Reader:
         """The last event; an answer that ended without a reason is a broken one."""
         if not self.reason and not (self.done and self.said):
             raise ProviderError("broken_stream", "The model's server ended the answer in the middle.", retryable=True)
-        return Finish(self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, "openai")
+        return Finish(
+            "refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, "openai"
+        )
 
 
 def _usage(usage: _Usage) -> Usage:
@@ -226,6 +235,22 @@ def _refused_way(error: APIStatusError, way: int) -> int:
         return 0
     wanted = 1 if "stream_options" in message else 2
     return wanted if wanted > way else 0
+
+
+def _with_schema(body: dict[str, Any], schema: dict[str, Any] | None, held: str) -> dict[str, Any]:
+    if schema is None:
+        return body
+    if held == "json_schema":
+        wanted = {"name": "answer", "schema": schema, "strict": True}
+        return body | {"response_format": {"type": "json_schema", "json_schema": wanted}}
+    told = {"role": "system", "content": f"Answer with one JSON object that fits this JSON schema, and nothing else:\n{json.dumps(schema)}"}
+    asked = body | {"messages": [told, *body["messages"]]}
+    return asked | {"response_format": {"type": held}} if held else asked
+
+
+def _refused_format(error: APIStatusError, held: int) -> bool:
+    message = str(error.message).lower()
+    return held + 1 < len(FORMATS) and error.status_code in (400, 404, 415, 422, 501) and ("format" in message or "json" in message)
 
 
 def _provider_error(error: APIError) -> AgentError:

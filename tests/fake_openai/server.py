@@ -164,6 +164,8 @@ class FakeOpenAI:
             return _error(400, "This model does not support streaming.", "unsupported_value", param="stream")
         if plan.fault == "no_stream_options" and "stream_options" in seen.body:
             return _error(400, "Unrecognized request argument supplied: stream_options", param="stream_options")
+        if plan.fault == "no_schema" and "response_format" in seen.body:
+            return _error(400, "'response_format' is not supported with this model.", param="response_format")
         if not seen.body.get("stream") or plan.fault == "ignore_stream":
             return await _answer_whole(seen, plan)
         return await _answer_stream(request, seen, plan)
