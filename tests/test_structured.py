@@ -96,7 +96,7 @@ def test_a_misfit_is_corrected_once(thread: Thread, fake: FakeOpenAI) -> None:
 
 def test_a_second_misfit_fails_with_what_is_wrong(thread: Thread, fake: FakeOpenAI) -> None:
     fake.script(Plan(text="I would rather not say"), Plan(text=BAD))
-    with pytest.raises(AnswerFailed, match="steps.0.title") as caught:
+    with pytest.raises(AnswerFailed, match="title") as caught:
         generate(COOK, "Soup", thread=thread)
     assert caught.value.error["kind"] == "invalid_answer"
     assert len(fake.requests) == 2
