@@ -106,7 +106,7 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     calls = run.running_calls()
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, run, call)]
-    runs = [_tool_run(active, agent, call) for call in calls]
+    runs = [_tool_run(active, agent, call) for call in calls if _still_offered(agent, run, call)]
     for one in runs:
         one.start()
     try:
@@ -119,6 +119,15 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
 def _tool_run(active: Active, agent: Agent, call: ToolCall) -> ToolRun:
     heard = active.stream.heard
     return ToolRun(call, agent.toolbox[call.tool], ToolContext(call.pk, active.run, agent, heard), active.settled.set, heard)
+
+
+def _still_offered(agent: Agent, run: AnyRun, call: ToolCall) -> bool:
+    """Somebody may have approved it after the site was changed."""
+    if call.tool in agent.toolbox:
+        return True
+    error = ToolError(f"There is no tool named {call.tool!r} any more.").as_json()
+    persist(lambda: run.settle_call(call.pk, ToolCall.Status.FAILED, error=error))
+    return False
 
 
 def _wait(active: Active, runs: list[ToolRun]) -> None:

@@ -199,6 +199,16 @@ def test_the_next_prompt_denies_what_was_left_open(ask: Ask, thread: Thread, ali
         services.decide(alice, thread, [decision(call)])
 
 
+def test_a_tool_that_went_away_before_the_approval_fails_its_call_only(
+    ask: Ask, thread: Thread, alice: User, paid: list[int], offered: dict[str, Agent], fake: FakeOpenAI
+) -> None:
+    _, run = ask(PAY + DONE, agent="banker")
+    services.decide(alice, thread, [decision(run.tool_calls.get())])
+    offered["banker"] = Agent("banker")
+    assert go_on(thread, run).status == "succeeded"
+    assert told(fake) == ["Error: There is no tool named 'pay' any more."]
+
+
 def test_a_stopped_run_can_no_longer_be_approved(ask: Ask, thread: Thread, alice: User, paid: list[int]) -> None:
     _, run = ask(PAY + DONE, agent="banker")
     services.stop(run)
