@@ -272,3 +272,21 @@ def test_a_copy_of_a_long_thread_can_be_answered_in(thread: Thread, alice: User)
     context = messages_for(run, get_agent("plain"))
     assert context[-1] == {"role": "user", "content": "Go on"}
     assert copy.messages.count() == 303
+
+
+# --- Finding -----------------------------------------------------------------------------------------------------------
+
+
+def test_titles_are_found_by_their_words_among_ones_own(alice: User, bob: User, client_of: Callable[[User], Client]) -> None:
+    for owner, title in ((alice, "A trip to Oslo"), (alice, "Oslo, Oslo!"), (alice, "Bergen"), (bob, "Oslo for bob")):
+        Thread.start(owner, title=title)
+
+    def found(words: str) -> list[str]:
+        return [row["title"] for row in client_of(alice).get("/api/threads", {"title": words}).json()["threads"]]
+
+    assert set(found("oslo")) == {"Oslo, Oslo!", "A trip to Oslo"}
+    assert found("oslo")[0] == "Oslo, Oslo!", "the best first"
+    assert found("trip oslo") == found('"trip to"') == ["A trip to Oslo"]
+    assert found("oslo -trip") == ["Oslo, Oslo!"]
+    assert found("berg") == ["Bergen"]
+    assert found("'; drop & | ! :* (") == found("nowhere") == []

@@ -1,5 +1,6 @@
 """Threads, who belongs to them, and what was deleted from them."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -7,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
 from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
@@ -29,6 +32,14 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
     def listed(self) -> "ThreadQuerySet":
         """As a list shows them: newest activity first, hidden branches left out."""
         return self.exclude(kind=Thread.Kind.BRANCH).order_by("-last_activity", "-id")
+
+    def titled(self, words: str) -> "ThreadQuerySet":
+        """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
+        query = SearchQuery(words, config="simple", search_type="websearch")
+        if last := re.search(r"(\w+)$", words):
+            query = query | SearchQuery(f"{last[1]}:*", config="simple", search_type="raw") if words == last[1] else query
+        title = SearchVector("title", config="simple")
+        return self.annotate(found=title, rank=SearchRank(title, query)).filter(found=query).order_by("-rank", "-last_activity", "-id")
 
 
 class Thread(models.Model):
@@ -74,6 +85,7 @@ class Thread(models.Model):
         indexes = [
             models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
             models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
+            GinIndex(SearchVector("title", config="simple"), name="thread_by_title"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
