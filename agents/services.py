@@ -80,7 +80,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
     with Thread.changing(run.thread_id) as change:
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
-        again = _queue_run(change, user, prompt, run.agent, run.options)
+        again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
         change.then(lambda: _hint(run.thread_id))
     return prompt, again
@@ -258,7 +258,7 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     order, step_order = thread.next_turn()
     content = [{"type": "text", "text": text}]
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
-    run = _queue_run(change, user, message, agent, options, message)
+    run = _queue_run(change, user, message, agent, message, options=options)
     change.touch()
     if not thread.title:
         change.update_thread(title=_title(text))
@@ -267,7 +267,7 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     return message, run
 
 
-def _queue_run(change: Change, user: User, prompt: Message, agent: str, options: dict[str, Any], *new: Message) -> Run:
+def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
     """A queued run with its pending row, and the `new` rows before it."""
     run = Run(
         thread=change.thread,
@@ -275,8 +275,8 @@ def _queue_run(change: Change, user: User, prompt: Message, agent: str, options:
         order=prompt.order,
         agent=agent,
         requested_by=user,
-        options=options,
         wake_at=ClockTimestamp() + FIRST_HINT,
+        **columns,
     )
     run.pending_message = pending = run.new_pending(change.thread)
     # Foreign keys are checked at the commit: messages and run name each other.

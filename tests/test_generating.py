@@ -218,3 +218,11 @@ def test_what_ends_the_loop(thread: Thread, fake: FakeOpenAI, options: Any, step
         answer = generate(PLAIN.using(tools=[add]), "Go", **where, **options)
         assert (len(answer.steps), answer.status) == (steps, "succeeded")
         fake.reset()
+
+
+def test_trying_again_tells_the_same(thread: Thread, alice: User, fake: FakeOpenAI, offered: dict[str, Agent]) -> None:
+    with pytest.raises(AnswerFailed):
+        generate("plain", "[[fault=401 times=1]]Hi", thread=thread, user=alice, messages=["Mind that"])
+    services.retry(alice, Run.objects.get())
+    tasks.answer(str(thread.pk))
+    assert told(fake) == [("user", "Mind that"), ("user", "[[fault=401 times=1]]Hi")]
