@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from agents.handoffs import handoff_tool
 from agents.results import Step, StopCondition
 from agents.tools import Tool, tool_from
 from threads.errors import BadInput
@@ -37,6 +38,9 @@ class Agent:
     tools: plain functions or `Tool` objects; see `agents.tools`.
     steps: at most so many model calls per answer.
     output: a type (a pydantic model, a list, a Literal, …) that the answer must fit, as JSON; see `agents.structured`.
+    handoffs: names of the agents (or agents) that it may pass the conversation to; see `agents.handoffs`.
+    deps: what its tools get as `context.deps`; a function is called with the run.
+    listed: whether people can choose it; others are reached by handoffs, and by code.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
@@ -49,6 +53,9 @@ class Agent:
     tools: Sequence[Callable[..., Any] | Tool] = ()
     steps: int = 10
     output: Any = None
+    handoffs: "Sequence[str | Agent]" = ()
+    deps: Any = None
+    listed: bool = True
     stop_when: StopCondition | Sequence[StopCondition] = ()
     title: str = ""
     description: str = ""
@@ -62,7 +69,8 @@ class Agent:
             raise ImproperlyConfigured("An agent needs a name.")
         if self.steps < 1:
             raise ImproperlyConfigured(f"Agent {self.name!r}: steps must be at least 1.")
-        object.__setattr__(self, "toolbox", {tool.name: tool for tool in map(tool_from, self.tools)})
+        tools = [*map(tool_from, self.tools), *([handoff_tool(self)] if self.handoffs else [])]
+        object.__setattr__(self, "toolbox", {tool.name: tool for tool in tools})
 
     def using(
         self,

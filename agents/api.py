@@ -1,20 +1,39 @@
-"""Asking agents: send a prompt, stop and retry an answer. The commands of every page and program."""
+"""Asking agents: make a thread for one, send a prompt, stop and retry an answer. The commands of every page and program."""
 
 from typing import Any, Literal
 from uuid import UUID
 
+from django.db import IntegrityError
 from django.http import HttpRequest
 from ninja import Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import services
-from agents.registry import all_agents
+from agents.registry import all_agents, get_agent
 from threads.access import SignedRequest, run_for, thread_for
 from threads.api import router
-from threads.models import Message, Run
-from threads.rows import Json, message_row, run_row, tool_call_row
+from threads.errors import Conflict
+from threads.ids import uuid7
+from threads.models import Message, Run, Thread
+from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 
 __all__ = ["router"]  # The threads' own: reading and asking share the address of a thread's messages, and so must one router.
+
+
+class NewThread(Schema):
+    """A thread to be made. `id` is a UUID made by the client: sending it twice makes one thread."""
+
+    id: UUID | None = None
+    title: str = Field("", max_length=200)
+    agent: str = Field("", max_length=100)
+
+
+class ThreadPatch(Schema):
+    """What may be changed of a thread; what is left out stays."""
+
+    title: str | None = Field(None, max_length=200)
+    agent: str | None = Field(None, max_length=100)
+    status: Literal["active", "archived"] | None = None
 
 
 class Prompt(Schema):
@@ -54,7 +73,38 @@ def agents(request: HttpRequest) -> list[Json]:
     return [
         {"name": a.name, "title": a.title or a.name.capitalize(), "description": a.description, "examples": list(a.examples)}
         for a in all_agents()
+        if a.listed
     ]
+
+
+@router.post("/threads", response={200: Any, 201: Any})
+def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
+    """Make a thread that belongs to the caller."""
+    _require_agent(new.agent)
+    pk = new.id or uuid7()
+    if Thread.objects.filter(pk=pk).exists():
+        if not Thread.objects.filter(pk=pk, owner=request.user).exists():
+            raise Conflict("This id is taken.")
+        return Status(200, thread_rows([pk])[0])
+    try:
+        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent)
+    except IntegrityError:
+        return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
+    return Status(201, thread_rows([pk])[0])
+
+
+@router.patch("/threads/{uuid:thread_id}")
+def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
+    """Rename, archive or choose the agent for what comes next."""
+    _require_agent(patch.agent or "")
+    need: Literal["write", "manage"] = "manage" if patch.status else "write"
+    thread = thread_for(request.user, thread_id, need)
+    names = {"title": "title", "agent": "default_agent", "status": "status"}
+    fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
+    if fields:
+        with Thread.changing(thread.pk) as change:
+            change.update_thread(**fields)
+    return thread_rows([thread.pk])[0]
 
 
 @router.post("/threads/{uuid:thread_id}/messages", response={202: Any})
@@ -99,6 +149,12 @@ def answer_call(request: SignedRequest, thread_id: UUID, call_id: UUID, answered
     """Answer a question that an agent asked a person."""
     thread = thread_for(request.user, thread_id, "write")
     return tool_call_row(services.answer_call(request.user, thread, call_id, answered.result))
+
+
+def _require_agent(name: str) -> None:
+    """Empty: the thread's first prompt chooses."""
+    if name:
+        get_agent(name)
 
 
 def _asked(message: Message, run: Run) -> Json:

@@ -6,11 +6,15 @@ after it, results without a call and empty messages are left out.
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from agents.agent import Agent
-from agents.unsaved import AnyRun
+from threads.convert import as_written, unsaved_rows
 from threads.models import Message, Run, ToolCall
+from threads.schemas import NewMessage
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+    from agents.unsaved import AnyRun
 
 RECENT_MESSAGES = 100
 UNSETTLED = {
@@ -20,27 +24,39 @@ UNSETTLED = {
 }
 
 
-def messages_for(run: AnyRun, agent: Agent) -> list[dict[str, Any]]:
+def messages_for(run: "AnyRun", agent: "Agent") -> list[dict[str, Any]]:
     """Instructions and the newest settled rows up to and including the run's own turn, in OpenAI's chat format."""
-    rows, named = run.history(RECENT_MESSAGES)
+    rows, named = _rows(run)
     calls = {str(call.pk): call for call in named}
     instructions = [{"role": "system", "content": agent.instructions}] if agent.instructions else []
-    if isinstance(run, Run) and run.given:
-        rows = _with_given(rows, run)
     return instructions + [message for row in rows for message in _messages(row, calls)]
 
 
-def _with_given(rows: list[Message], run: Run) -> list[Message]:
+def told(run: "AnyRun") -> list[NewMessage]:
+    """The conversation up to the run's last model call, without what this one said and asked for; as callers write messages."""
+    rows, calls = _rows(run)
+    last = {call.message_id for call in run.said()[1] if call.step == run.step}
+    return as_written([row for row in rows if row.pk not in last], calls)
+
+
+def _rows(run: "AnyRun") -> tuple[list[Message], list[ToolCall]]:
+    rows, calls = run.history(RECENT_MESSAGES)
+    if isinstance(run, Run) and run.given:
+        return _with_given(rows, calls, run)
+    return rows, calls
+
+
+def _with_given(rows: list[Message], calls: list[ToolCall], run: Run) -> tuple[list[Message], list[ToolCall]]:
     """The rows with what the call brought along: messages before its prompt, and another prompt than the saved one."""
     before = run.given.get("before", str(run.prompt_id))
     place = next((n for n, row in enumerate(rows) if str(row.pk) == before or row.run_id == run.pk), len(rows))
-    brought = [Message(role=given["role"], content=given["content"]) for given in run.given.get("messages", [])]
+    brought, brought_calls = unsaved_rows([NewMessage.of(given) for given in run.given.get("messages", [])])
     if "prompt" in run.given:
         brought.append(Message(role="user", content=[{"type": "text", "text": run.given["prompt"]}]))
     rest = rows[place:]
     if "prompt" in run.given and rest and rest[0].pk == run.prompt_id:
         rest = rest[1:]
-    return [*rows[:place], *brought, *rest]
+    return [*rows[:place], *brought, *rest], [*calls, *brought_calls]
 
 
 def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[dict[str, Any]]:

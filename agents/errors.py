@@ -35,6 +35,12 @@ class ToolError(AgentError):
     kind = "tool_error"
 
 
+class InvalidArguments(ToolError):
+    """A tool was called with arguments that do not fit it. The model is told what is wrong, and may try again."""
+
+    kind = "invalid_arguments"
+
+
 class Refused(AgentError):
     """The model declined to give a structured answer; the message has its words."""
 
@@ -65,3 +71,4 @@ class Drained(AgentError):
     """This worker is shutting down: the run goes back to the queue and continues elsewhere."""
 
     kind = "drained"
+    retryable = True

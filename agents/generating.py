@@ -14,13 +14,14 @@ Options of the call (`model=`, `instructions=`, `tools=`, `steps=`, `stop_when=`
 
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self
 
 from django.db import connection
 
 from agents import runner, services, tasks
-from agents.agent import Agent
+from agents.agent import Agent, StoredOptions
 from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
 from agents.registry import get_agent
 from agents.results import Answer, steps_of
@@ -30,9 +31,11 @@ from agents.worker import NAME, Active
 from threads.models import Message, Run, Thread, User
 from threads.parts import Part
 from threads.saving import Given, parsed, save_in
+from threads.tail import Tail
 
 # Takes the place of a part when what the present step has said so far is void: the model is asked again.
 RESTART: Part = {"type": "data-restart"}
+FOLLOW_SECONDS = 0.1
 Save = Literal["prompt_and_output", "all", "none"]
 Prompt = str | Sequence[Given]
 
@@ -67,7 +70,7 @@ def stream(
         if thread is None and prompt_message is not None:
             raise BadInput("thread", "A saved prompt is answered in its thread.")
         return AnswerStream(_unsaved(wanted, user, thread, [*messages, *asked], prompt_message), wanted)
-    return AnswerStream(_saved(wanted, user, thread, asked, list(messages), prompt_message, save), wanted)
+    return AnswerStream(_saved(wanted, user, thread, asked, list(messages), prompt_message, save, _as_stored(options)), wanted)
 
 
 def resume(thread: Thread, agent: Agent | None = None) -> "AnswerStream | None":
@@ -77,11 +80,20 @@ def resume(thread: Thread, agent: Agent | None = None) -> "AnswerStream | None":
     return AnswerStream(run, agent or runner.agent_for(run)) if run else None
 
 
+def follow(run: Run, agent: Agent | None = None, *, take_up: bool = False) -> "AnswerStream":
+    """The parts of an answer that others write, from its beginning if that is not five minutes old; `wait` waits for them.
+
+    With `take_up` it is written here if it is queued and nobody else begins.
+    """
+    return AnswerStream(run, agent or runner.agent_for(run), here=False, take_up=take_up)
+
+
 class AnswerStream:
     """The parts of an answer while it is written (AI SDK UI message chunks, and RESTART), once; then `wait` has the whole."""
 
-    def __init__(self, run: AnyRun, agent: Agent) -> None:
+    def __init__(self, run: AnyRun, agent: Agent, *, here: bool = True, take_up: bool = False) -> None:
         self.run, self.agent = run, agent
+        self._here, self._take_up = here, take_up
         self._parts: queue.SimpleQueue[Part | None] = queue.SimpleQueue()
         self._active: Active | None = None
         self._thread = threading.Thread(target=self._work, name=f"answer-{run.pk}", daemon=True)
@@ -122,6 +134,11 @@ class AnswerStream:
             raise AnswerFailed(answer.error, answer)
         return answer
 
+    def ended(self, seconds: float = 0) -> bool:
+        """Whether it has ended, or waits for a person; waits for that so long at most."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
     def stop(self) -> None:
         """End the answer as stopped; what was said is kept."""
         if isinstance(self.run, Run):
@@ -131,13 +148,39 @@ class AnswerStream:
 
     def _work(self) -> None:
         try:
-            with tasks.process().active(self.run) as active:
-                self._active = active
-                active.stream.heard = lambda part: self._parts.put(RESTART if part is None else part)
-                runner.answer(active, self.agent)
+            if self._here:
+                self._write(self.run)
+            if isinstance(self.run, Run):
+                self._follow(self.run)
         finally:
             connection.close()
             self._parts.put(None)
+
+    def _write(self, run: AnyRun) -> None:
+        with tasks.process().active(run) as active:
+            self._active = active
+            active.stream.heard = self._hear
+            runner.answer(active, self.agent)
+
+    def _hear(self, part: Part | None) -> None:
+        self._parts.put(RESTART if part is None else part)
+
+    def _follow(self, run: Run) -> None:
+        """Others write it, or went on with it when this worker was told to leave."""
+        tail = Tail(run)
+        if self._here:
+            run.refresh_from_db()
+            tail = Tail(run, run.base)
+        while True:
+            for part in tail.read():
+                self._hear(part)
+            if run.status not in (Run.Status.QUEUED, Run.Status.RUNNING):
+                return
+            if self._take_up and (claimed := Run.objects.claim(run.thread_id, NAME)):
+                self._write(claimed)
+                tail.cursor = claimed.base
+            connection.close()
+            time.sleep(FOLLOW_SECONDS)
 
     def _answer(self) -> Answer:
         run = self.run
@@ -152,13 +195,19 @@ class AnswerStream:
 
 
 def _unsaved(agent: Agent, user: User | None, thread: Thread | None, given: list[Given], prompt: Message | None) -> UnsavedRun:
-    said = [Message(role=new.role, content=[part.model_dump(by_alias=True) for part in new.content]) for new in parsed(given)]
     order = prompt.order if prompt else thread.last_order if thread else -1
-    return UnsavedRun(agent.name, user, said, thread, order)
+    return UnsavedRun(agent.name, user, parsed(given), thread, order)
 
 
 def _saved(
-    agent: Agent, user: User | None, thread: Thread, asked: list[Given], messages: list[Given], prompt: Message | None, save: Save
+    agent: Agent,
+    user: User | None,
+    thread: Thread,
+    asked: list[Given],
+    messages: list[Given],
+    prompt: Message | None,
+    save: Save,
+    options: dict[str, Any],
 ) -> Run:
     """The inputs, a run of this process and its pending row, in one transaction."""
     with Thread.changing(thread.pk) as change:
@@ -174,9 +223,17 @@ def _saved(
             prompt = rows[-1] if rows else None
             given |= {"before": str(rows[0].pk)} if given and rows else {}
         order = prompt.order if prompt else max(change.thread.last_order, 0)
-        run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, requested_by=user, given=given)
+        run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, requested_by=user, given=given, options=options)
         run.begin(change, NAME)
     return run
+
+
+def _as_stored(options: dict[str, Any]) -> dict[str, Any]:
+    """The options that another worker can go on with if this process is told to leave."""
+    plain = {name: value for name, value in options.items() if name in StoredOptions.model_fields and value is not None}
+    if any(not isinstance(each, str) for each in plain.get("tools", [])):
+        del plain["tools"]
+    return StoredOptions.model_validate(plain).model_dump(exclude_unset=True)
 
 
 def _given(messages: list[Given], prompt: list[Given]) -> dict[str, Any]:

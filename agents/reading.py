@@ -11,13 +11,14 @@ from uuid import UUID
 from agents import providers
 from agents.errors import ProviderError
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
-from agents.tools import MAX_ARGUMENT_BYTES
 from billing.usage import estimate
 from threads.ids import uuid7
 from threads.parts import Part
+from threads.storable import storable
 from threads.writer import Stream
 
 MAX_CALLS = 128
+MAX_ARGUMENT_BYTES = 1_000_000
 
 
 @dataclass
@@ -104,7 +105,7 @@ class _Parts:
     def _new_input(self, event: ToolInput) -> _Input:
         if len(self._inputs) >= MAX_CALLS:
             raise ProviderError("garbage", f"The model asked for more than {MAX_CALLS} tool calls at once.", retryable=False)
-        call = self._inputs[event.index] = _Input(uuid7(), event.name[:100] or "unnamed", event.call_id[:200])
+        call = self._inputs[event.index] = _Input(uuid7(), storable(event.name)[:100] or "unnamed", storable(event.call_id)[:200])
         self.put({"type": "tool-input-start", "toolCallId": str(call.id), "toolName": call.tool})
         return call
 
@@ -121,7 +122,7 @@ def _complete(call: _Input) -> Part:
             "errorText": f"The arguments were larger than {MAX_ARGUMENT_BYTES:,} bytes.",
         }
     try:
-        arguments = json.loads("".join(call.pieces) or "{}")
+        arguments = storable(json.loads("".join(call.pieces) or "{}"))
     except ValueError:
         arguments = None
     if not isinstance(arguments, dict):

@@ -17,14 +17,15 @@ from agents import services
 from agents.agent import Agent
 from agents.context import messages_for
 from agents.errors import AgentError, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
+from agents.handoffs import HAND_OVER
 from agents.persist import persist
 from agents.providers.events import Request
 from agents.reading import read_step
 from agents.registry import get_agent
 from agents.results import steps_of
 from agents.structured import format_of
-from agents.tool_runs import outcome_part, run_calls, verdict
-from agents.unsaved import AnyRun
+from agents.tool_runs import outcome_part, run_calls, verdicts_for
+from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
 from threads.models.run import add_usage
@@ -42,14 +43,26 @@ def answer(active: Active, agent: Agent | None = None) -> None:
         _answer(active, agent or agent_for(active.run))
     except LeaseLost:
         logger.info("run %s was stopped or taken over", active.run.pk)
-    except Drained:
-        active.leave()
-        persist(partial(services.requeue, active.run))
+        if isinstance(active.run, UnsavedRun):
+            _end(active, Run.Status.STOPPED)
+    except Drained as error:
+        if isinstance(active.run, UnsavedRun):
+            _end(active, Run.Status.FAILED, error.as_json())
+        else:
+            _requeue(active, active.run)
     except AgentError as error:
         _end(active, Run.Status.FAILED, error.as_json())
     except Exception:
         _end(active, Run.Status.FAILED, BUG)
         raise
+
+
+def _requeue(active: Active, run: Run) -> None:
+    active.leave()
+    try:
+        persist(partial(services.requeue, run))
+    except LeaseLost:
+        logger.info("run %s was handed over already", run.pk)
 
 
 def agent_for(run: AnyRun) -> Agent:
@@ -60,10 +73,11 @@ def agent_for(run: AnyRun) -> Agent:
 
 
 def _answer(active: Active, agent: Agent) -> None:
-    run = active.run
+    run, limit = active.run, agent.steps
     if run.pending_message is None:
         if _settle_calls(active, agent, recovering=True) == "pause":
             return
+        agent = _hand_over(active, agent)
         _open_step(active)
     while True:
         facts = _ask(active, agent)
@@ -71,14 +85,15 @@ def _answer(active: Active, agent: Agent) -> None:
         calls = fold(parts).calls
         if not calls:
             break
-        verdicts = {call.id: verdict(agent, run, call) for call in calls}
+        verdicts = verdicts_for(agent, run, calls)
         for pk, columns in verdicts.items():
             if columns["status"] == ToolCall.Status.FAILED:
                 active.stream.heard(outcome_part(pk, columns))
         persist(partial(run.save_step, parts, count, facts, verdicts))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
-        if run.step + 1 >= agent.steps or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
+        agent = _hand_over(active, agent)
+        if run.step + 1 >= limit or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
             break
         _open_step(active)
     _end(active, Run.Status.SUCCEEDED, facts=facts)
@@ -86,10 +101,24 @@ def _answer(active: Active, agent: Agent) -> None:
 
 def _settle_calls(active: Active, agent: Agent, *, recovering: bool) -> str:
     """Run the step's calls, also those that are approved meanwhile; `pause` when a person has to decide about the rest, else `next`."""
-    run_calls(active, agent, recovering=recovering)
-    while (after := persist(active.run.after_calls)) == "run":
-        run_calls(active, agent, recovering=False)
+    begun = run_calls(active, agent, set(), recovering=recovering)
+    while (after := persist(partial(active.run.after_calls, begun))) == "run":
+        begun |= run_calls(active, agent, begun, recovering=False)
     return after
+
+
+def _hand_over(active: Active, agent: Agent) -> Agent:
+    """Who goes on: the agent itself, unless it has just passed the conversation to another one."""
+    if HAND_OVER not in agent.toolbox:
+        return agent
+    run = active.run
+    passed = [call.result["to"] for call in run.said()[1] if call.step == run.step and call.tool == HAND_OVER and call.result]
+    if not passed:
+        return agent
+    name = passed[0]
+    given = next((each for each in agent.handoffs if isinstance(each, Agent) and each.name == name), None)
+    persist(partial(run.hand_over, name))
+    return given.stored(run.thread.options if run.thread else {}) if given else agent_for(run)
 
 
 def _open_step(active: Active) -> None:
@@ -97,7 +126,7 @@ def _open_step(active: Active) -> None:
     run = active.run
     persist(run.open_step)
     active.stream.restart(run.attempt, run.step, run.base)
-    if active.worker.draining or time.monotonic() - active.started > settings.TIME_SLICE_SECONDS:
+    if active.worker.draining or (active.shared and time.monotonic() - active.started > settings.TIME_SLICE_SECONDS):
         raise Drained("Another worker goes on.")
 
 

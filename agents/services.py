@@ -12,7 +12,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -23,9 +23,11 @@ from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import ClockTimestamp
+from threads.storable import is_storable
 
 logger = logging.getLogger(__name__)
 TITLE_CHARS = 60
+TAKEN = "This id is taken by another message."
 # The hint that goes out with the commit is usually heard at once; after this the sweeper begins to repeat it.
 FIRST_HINT = timedelta(seconds=5)
 SWEEP_LOCK = 0x61676E74
@@ -62,14 +64,17 @@ def send(
     options = dict(options or {})
     chosen.stored(options)
     message_id = message_id or uuid7()
-    with Thread.changing(thread.pk) as change:
-        if repeated := _repeated(message_id, thread, user, text):
-            return repeated
-        if meanwhile == "reject" and change.thread.runs.live().exists():
-            raise Busy("An answer is being written.")
-        _make_way(change, interrupt=meanwhile == "interrupt")
-        change.then(lambda: _hint(thread.pk))
-        return _save_prompt(change, user, text, chosen.name, message_id, options)
+    try:
+        with Thread.changing(thread.pk) as change:
+            if repeated := _repeated(message_id, thread, user, text):
+                return repeated
+            if meanwhile == "reject" and change.thread.runs.live().exists():
+                raise Busy("An answer is being written.")
+            _make_way(change, interrupt=meanwhile == "interrupt")
+            change.then(lambda: _hint(thread.pk))
+            return _save_prompt(change, user, text, chosen.name, message_id, options)
+    except IntegrityError as error:
+        raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
@@ -107,6 +112,8 @@ def decide(user: User, thread: Thread, decisions: Sequence[Decision]) -> list[To
     Nothing is decided at all if one is not in this thread, is no question, or has other arguments than were shown.
     """
     wanted = {decision.call: decision for decision in decisions}
+    if len(wanted) < len(decisions):
+        raise BadInput("decisions", "A call is named twice.")
     with Thread.changing(thread.pk) as change:
         run = change.thread.runs.active().select_for_update(no_key=True).first()
         calls = list(change.thread.tool_calls.filter(pk__in=wanted).select_for_update().order_by("step", "index"))
@@ -153,12 +160,11 @@ def end_run(run: AnyRun, status: str, error: dict[str, Any] | None = None, **sai
             _enqueue(run.thread_id)
 
 
-def requeue(run: AnyRun) -> None:
-    """Hand a run over to any other worker. Conflict if it is not saved."""
+def requeue(run: Run) -> None:
+    """Hand a run over to any other worker."""
     with transaction.atomic():
         run.requeue()
-        if run.thread_id:
-            _enqueue(run.thread_id)
+        _enqueue(run.thread_id)
 
 
 def sweep() -> None:
@@ -168,7 +174,9 @@ def sweep() -> None:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
             if cursor.fetchone() != (True,):
                 return
-        expired = list(Run.objects.expired())
+        # Locked in one go, so that none is deleted meanwhile; one that is being changed has its turn with the next sweep.
+        stale = Thread.objects.filter(runs__in=Run.objects.expired()).select_for_update(no_key=True, of=("self",), skip_locked=True)
+        expired = list(Run.objects.expired().filter(thread__in=[thread.pk for thread in stale.order_by("pk")]))
         for run in expired:
             run.lose_lease()
         overdue = _expire()
@@ -183,7 +191,8 @@ def _expire() -> list[UUID]:
     """Close the questions that nobody answered in time; returns the threads whose runs go on."""
     woken = []
     overdue = ToolCall.objects.overdue()
-    for thread_id in sorted(set(overdue.values_list("thread_id", flat=True)[:100])):
+    late = Thread.objects.filter(tool_calls__in=overdue).select_for_update(no_key=True, of=("self",), skip_locked=True)
+    for thread_id in dict.fromkeys(thread.pk for thread in late.order_by("pk")[:100]):
         with Thread.changing(thread_id) as change:
             run = change.thread.runs.active().select_for_update(no_key=True).first()
             calls = list(overdue.filter(thread_id=thread_id).select_for_update())
@@ -239,7 +248,7 @@ def _checked(text: str) -> str:
         raise BadInput("text", "Write something first.")
     if len(text) > settings.MAX_PROMPT_CHARS:
         raise BadInput("text", f"The text has {len(text):,} characters; at most {settings.MAX_PROMPT_CHARS:,} are allowed.")
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if not is_storable(text):
         raise BadInput("text", "The text contains characters that are no text (NUL or half of a surrogate pair).")
     return text
 
@@ -249,8 +258,11 @@ def _repeated(message_id: UUID, thread: Thread, user: User, text: str) -> tuple[
     if existing is None:
         return None
     if existing.thread_id != thread.pk or existing.author_id != user.pk or existing.text != text:
-        raise Conflict("This id is taken by another message.")
-    return existing, existing.answers.order_by("created_at")[0]
+        raise Conflict(TAKEN)
+    run = existing.answers.order_by("created_at").first()
+    if run is None:
+        raise Conflict(TAKEN)
+    return existing, run
 
 
 def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: UUID, options: dict[str, Any]) -> tuple[Message, Run]:

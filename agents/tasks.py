@@ -31,7 +31,7 @@ def answer(thread_id: str) -> None:
     run = Run.objects.claim(UUID(thread_id), NAME)
     connection.close()
     if run is not None:
-        with worker.active(run) as active:
+        with worker.active(run, shared=True) as active:
             runner.answer(active)
 
 

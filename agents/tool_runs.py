@@ -3,24 +3,33 @@
 `running` is committed before a call starts and its outcome is written once. A stuck tool is left behind as `unknown`.
 """
 
+import asyncio
+import inspect
+import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.db import connection
 from django.utils import timezone
+from pydantic_core import to_jsonable_python
 
 from agents.agent import Agent
-from agents.errors import ToolError
+from agents.errors import InvalidArguments, ToolError
+from agents.handoffs import HAND_OVER
 from agents.persist import persist
-from agents.tools import Tool, ToolContext, call_tool
+from agents.tools import Tool, ToolContext
 from agents.unsaved import AnyRun
 from agents.worker import Active
 from threads.models import ToolCall
 from threads.parts import Call, Part
+from threads.storable import storable
+
+MAX_RESULT_BYTES = 1_000_000
 
 
 @dataclass
@@ -55,10 +64,12 @@ class ToolRun:
         try:
             outcome = call_tool(self.tool, self.call, self.context)
         finally:
-            persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))
-            self.heard(outcome_part(self.call.pk, outcome))
-            self.done = True
-            self.tell()
+            try:
+                persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))
+                self.heard(outcome_part(self.call.pk, outcome))
+            finally:
+                self.done = True
+                self.tell()
 
     def leave(self) -> None:
         """Its time is over: whether it had an effect, nobody knows."""
@@ -76,37 +87,120 @@ def outcome_part(call_id: UUID | str, outcome: dict[str, Any]) -> Part:
     return part | {"type": "tool-output-error", "errorText": outcome["error"]["message"]}
 
 
-def verdict(agent: Agent, run: AnyRun, call: Call) -> dict[str, Any]:
-    """Columns of a call the model asked for: running, waiting for a person, or why not."""
+def call_tool(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any]:
+    """Call the tool's function; returns the columns of the outcome. Errors other than ToolError are for its author: they raise."""
+    try:
+        result = _outcome(tool.call(context, call.arguments), context)
+    except ToolError as error:
+        return {"status": ToolCall.Status.FAILED, "error": storable(error.as_json())}
+    return {"status": ToolCall.Status.SUCCEEDED, "result": result}
+
+
+def _outcome(returned: Any, context: ToolContext) -> Any:
+    """The result as JSON, whatever kind of function returned it."""
+    if inspect.isawaitable(returned):
+        return asyncio.run(_await(returned, context))
+    if inspect.isasyncgen(returned):
+        return asyncio.run(_last(returned, context))
+    if inspect.isgenerator(returned):
+        return _outcome(_exhaust(returned, context), context)
+    return _as_json(returned)
+
+
+def _as_json(result: Any) -> Any:
+    plain = storable(to_jsonable_python(result))
+    if len(json.dumps(plain)) > MAX_RESULT_BYTES:
+        raise ToolError(f"The result is larger than {MAX_RESULT_BYTES:,} bytes.")
+    return plain
+
+
+async def _await(awaitable: Awaitable[Any], context: ToolContext) -> Any:
+    returned = await awaitable
+    return await _last(returned, context) if inspect.isasyncgen(returned) else _as_json(returned)
+
+
+async def _last(values: AsyncIterable[Any], context: ToolContext) -> Any:
+    last = None
+    async for value in values:
+        last = _as_json(value)
+        context.preliminary(last)
+    return last
+
+
+def _exhaust(values: Iterator[Any], context: ToolContext) -> Any:
+    last = None
+    while True:
+        try:
+            last = _as_json(next(values))
+        except StopIteration as end:
+            return last if end.value is None else end.value
+        context.preliminary(last)
+
+
+def verdicts_for(agent: Agent, run: AnyRun, calls: list[Call]) -> dict[str, dict[str, Any]]:
+    """Columns of the calls that the model asked for, by id: running, waiting for a person, or why not."""
+    handoffs = [call.id for call in calls if call.tool == HAND_OVER]
+    one_only = dict.fromkeys(handoffs[1:], refused(ToolError("The conversation can be passed to one agent only.")))
+    return {call.id: _verdict(agent, run, call) for call in calls} | one_only
+
+
+def _verdict(agent: Agent, run: AnyRun, call: Call) -> dict[str, Any]:
     try:
         tool = _known(agent, call)
-        asks = tool.asks(ToolContext(UUID(call.id), run, agent), call.arguments)
+        asks = _asks(tool, agent, run, call)
     except ToolError as error:
-        return {"status": ToolCall.Status.FAILED, "error": error.as_json(), "ended_at": timezone.now()}
+        return refused(error)
+    columns = {"untrusted": tool.untrusted}
     if asks or tool.by_person:
         status = ToolCall.Status.AWAITING_APPROVAL if asks else ToolCall.Status.REQUESTED
-        return {"status": status, "expires_at": timezone.now() + tool.expires}
-    return {"status": ToolCall.Status.RUNNING, "started_at": timezone.now()}
+        return columns | {"status": status, "expires_at": timezone.now() + tool.expires}
+    return columns | {"status": ToolCall.Status.RUNNING, "started_at": timezone.now()}
+
+
+def refused(error: ToolError) -> dict[str, Any]:
+    """Columns of a call that is not run."""
+    return {"status": ToolCall.Status.FAILED, "error": error.as_json(), "ended_at": timezone.now()}
 
 
 def _known(agent: Agent, call: Call) -> Tool:
-    if call.error:
-        raise ToolError(call.error)
     if call.tool not in agent.toolbox:
         raise ToolError(f"There is no tool named {call.tool!r}. There are: {', '.join(agent.toolbox) or 'none'}.")
     return agent.toolbox[call.tool]
 
 
-def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
-    """Run the calls of the run's present step and wait for their outcomes. Raises what interrupts the run.
+def _asks(tool: Tool, agent: Agent, run: AnyRun, call: Call) -> bool:
+    """Whether a person has to decide first. Raises InvalidArguments, unless it is time for the tool's fallback."""
+    try:
+        if call.error:
+            raise InvalidArguments(call.error)
+        asks = tool.asks(ToolContext(UUID(call.id), run, agent), call.arguments)
+    except InvalidArguments as error:
+        tries = len({earlier.step for earlier in run.said()[1] if earlier.tool == tool.name and _was_invalid(earlier)})
+        if tries < tool.retries:
+            raise
+        if tool.fallback is None or call.error:
+            raise InvalidArguments(f"{error} Do not call {tool.name} again.") from error
+        return False
+    return asks or (tool.effects == "outward" and run.has_untrusted_results())
+
+
+def _was_invalid(call: ToolCall) -> bool:
+    return call.error is not None and call.error["kind"] == InvalidArguments.kind
+
+
+def run_calls(active: Active, agent: Agent, begun: Collection[UUID], *, recovering: bool) -> set[UUID]:
+    """Run the calls of the run's present step but those that have `begun`, wait for their outcomes, and return their ids. Raises what
+    interrupts the run.
 
     `recovering`: a dead worker may have begun them; only idempotent tools are called again.
     """
     run = active.run
-    calls = run.running_calls()
+    calls = run.running_calls(begun)
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, run, call)]
     runs = [_tool_run(active, agent, call) for call in calls if _still_offered(agent, run, call)]
+    # The tools' own threads want connections, and this one waits for them.
+    connection.close()
     for one in runs:
         one.start()
     try:
@@ -114,6 +208,7 @@ def run_calls(active: Active, agent: Agent, *, recovering: bool) -> None:
     finally:
         for one in runs:
             one.context.cancelled.set()
+    return {call.pk for call in calls}
 
 
 def _tool_run(active: Active, agent: Agent, call: ToolCall) -> ToolRun:

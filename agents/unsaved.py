@@ -3,17 +3,18 @@
 It has the methods of `threads.models.Run` that the runner and its tools use, on lists instead of tables.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
 
-from threads.errors import Conflict
+from threads.convert import unsaved_rows
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import add_usage
 from threads.parts import Part, fold
+from threads.schemas import NewMessage
 
 Facts = dict[str, Any]
 
@@ -21,7 +22,7 @@ Facts = dict[str, Any]
 class UnsavedRun:
     """One answer in memory. `said` are the messages it answers, after the thread's own up to `order` if there is a thread."""
 
-    def __init__(self, agent: str, user: User | None, said: Sequence[Message], thread: Thread | None = None, order: int = -1) -> None:
+    def __init__(self, agent: str, user: User | None, said: Sequence[NewMessage], thread: Thread | None = None, order: int = -1) -> None:
         self.pk, self.agent, self.requested_by, self.thread, self.order = uuid7(), agent, user, thread, order
         self.thread_id = thread.pk if thread else None
         self.attempt, self.step, self.base = 1, 0, 0
@@ -29,8 +30,9 @@ class UnsavedRun:
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] = {}
         self.options: dict[str, Any] = {}
-        self.messages = list(said)
+        self.messages, self.given_calls = unsaved_rows(said)
         self.inputs = len(self.messages)
+        self.prompt = self.messages[-1] if self.messages else None
         self.tool_calls: list[ToolCall] = []
         self.pending_message: Message | None = self._new_pending()
 
@@ -41,15 +43,15 @@ class UnsavedRun:
         if self.thread:
             rows = self.thread.messages.settled().filter(order__lte=self.order).newest(limit)
             calls = list(ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool]))
-        return [*rows, *self.messages][-limit:], [*calls, *self.tool_calls]
+        return [*rows, *self.messages][-limit:], [*calls, *self.given_calls, *self.tool_calls]
 
     def said(self) -> tuple[list[Message], list[ToolCall]]:
         """As `Run.said`."""
         return self.messages[self.inputs :], self.tool_calls
 
-    def running_calls(self) -> list[ToolCall]:
+    def running_calls(self, begun: Collection[UUID]) -> list[ToolCall]:
         """As `Run.running_calls`."""
-        return [call for call in self._calls_of_step() if call.status == ToolCall.Status.RUNNING]
+        return [call for call in self._calls_of_step() if call.status == ToolCall.Status.RUNNING and call.pk not in begun]
 
     def settle_call(self, pk: UUID, status: str, **facts: Any) -> bool:
         """As `ToolCall.settle`."""
@@ -60,8 +62,17 @@ class UnsavedRun:
             setattr(call, name, value)
         return True
 
-    def show_progress(self, pk: UUID, progress: dict[str, Any]) -> None:
+    def show(self, pk: UUID, **columns: Any) -> None:
         """Nobody watches."""
+
+    def has_untrusted_results(self) -> bool:
+        """As `Run.has_untrusted_results`."""
+        before = self.thread is not None and ToolCall.objects.filter(thread=self.thread, untrusted=True).exists()
+        return before or any(call.untrusted for call in self.tool_calls)
+
+    def hand_over(self, agent: str) -> None:
+        """As `Run.hand_over`."""
+        self.agent = agent
 
     def save_step(self, parts: list[Part], count: int, facts: Facts, verdicts: dict[str, Facts]) -> None:
         """As `Run.save_step`."""
@@ -69,8 +80,9 @@ class UnsavedRun:
         self.base += count
         self.usage = add_usage(self.usage, facts.get("usage"))
 
-    def after_calls(self) -> str:
+    def after_calls(self, begun: Collection[UUID]) -> str:
         """As `Run.after_calls`; nobody can be waited for, so what a person would decide ends the answer."""
+        del begun
         return "pause" if any(call.status in ToolCall.OPEN for call in self._calls_of_step()) else "next"
 
     def open_step(self) -> None:
@@ -82,10 +94,6 @@ class UnsavedRun:
     def next_attempt(self) -> None:
         """As `Run.next_attempt`."""
         self.attempt += 1
-
-    def requeue(self) -> None:
-        """There are no rows from which others could go on."""
-        raise Conflict("This answer is not saved: it ends with its process.")
 
     def end(
         self,
@@ -101,7 +109,8 @@ class UnsavedRun:
         del attempt
         if self.pending_message is not None:
             failed = status == Run.Status.FAILED
-            columns = {"status": Message.Status.FAILED if failed else Message.Status.SUCCESS, "error": error}
+            reason = {"failed": "error", "stopped": "stopped"}.get(status, (facts or {}).get("finish_reason", ""))
+            columns = {"status": Message.Status.FAILED if failed else Message.Status.SUCCESS, "finish_reason": reason, "error": error}
             self._fold(parts or [], (facts or {}) | columns, {})
             self.base += count
         self.status, self.error = status, error
@@ -122,8 +131,10 @@ class UnsavedRun:
         ]
 
     def _add_results(self) -> None:
-        content = [{"type": "tool-result", "tool_call": str(call.pk)} for call in self._calls_of_step()]
-        self.messages.append(Message(role=Message.Role.TOOL, is_tool=True, agent_name=self.agent, content=content))
+        calls = self._calls_of_step()
+        content = [{"type": "tool-result", "tool_call": str(call.pk)} for call in calls]
+        agent = calls[0].message.agent_name if calls else self.agent
+        self.messages.append(Message(role=Message.Role.TOOL, is_tool=True, agent_name=agent, content=content))
 
     def _calls_of_step(self) -> list[ToolCall]:
         return [call for call in self.tool_calls if call.step == self.step]

@@ -1,7 +1,7 @@
 """What one worker process shares among its runs: the reading loop, the group commit, and the watch that keeps every run honest.
 
-The watch thread polls four times a second whether runs were stopped, renews leases, sweeps up after dead workers, and notices
-models that have gone silent.
+Watch threads poll four times a second whether runs were stopped and models have gone silent, renew leases, and sweep up after dead
+workers.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from agents.errors import AgentError, Drained, LeaseLost, ProviderError
 from agents.providers import openai
@@ -45,8 +45,9 @@ UPDATE threads_run SET lease_until = clock_timestamp() + interval '10 seconds' W
 class Active:
     """A run in this process, and the way to interrupt whatever it waits for."""
 
-    def __init__(self, worker: "Worker", run: AnyRun) -> None:
-        self.worker, self.run = worker, run
+    def __init__(self, worker: "Worker", run: AnyRun, *, shared: bool) -> None:
+        # `shared`: the process answers for others too, so a long run makes way at a step's border.
+        self.worker, self.run, self.shared = worker, run, shared
         self.stream = self._open()
         self.started = time.monotonic()
         # The attempt that polls and heartbeats ask about; None while the run itself is moving to another or to its end.
@@ -104,7 +105,8 @@ class Active:
 
     def check_stall(self) -> None:
         """Interrupt the reading of a model that has been silent for too long."""
-        if self._heard is not None and time.monotonic() - self._heard > settings.STALL_SECONDS:
+        heard = self._heard  # once: the run's own thread clears it
+        if heard is not None and time.monotonic() - heard > settings.STALL_SECONDS:
             self.interrupt(ProviderError("stalled", "The model's server fell silent.", retryable=True))
 
     def forgive(self) -> None:
@@ -141,19 +143,22 @@ class Worker:
         self.writer = Writer()
         self.draining = False
         self.closed = threading.Event()
-        self._active: dict[UUID, Active] = {}
+        self._active: set[Active] = set()
         self._lock = threading.Lock()
         self._reader = threading.Thread(target=self._read_loop, name="model-reader", daemon=True)
-        self._watcher = threading.Thread(target=self._watch, name="run-watch", daemon=True)
-        self._reader.start()
-        self._watcher.start()
+        self._watchers = [
+            threading.Thread(target=self._repeat, args=each, name=each[0].__name__, daemon=True)
+            for each in ((self._poll, POLL_SECONDS), (self._renew, BEAT_SECONDS), (self.sweep, BEAT_SECONDS))
+        ]
+        for thread in (self._reader, *self._watchers):
+            thread.start()
 
     @contextmanager
-    def active(self, run: AnyRun) -> Iterator[Active]:
+    def active(self, run: AnyRun, *, shared: bool = False) -> Iterator[Active]:
         """Register a claimed run for its heartbeat and for interruptions."""
-        active = Active(self, run)
+        active = Active(self, run, shared=shared)
         with self._lock:
-            self._active[run.pk] = active
+            self._active.add(active)
         if self.draining:
             active.interrupt(Drained("The worker is shutting down."))
         try:
@@ -161,7 +166,7 @@ class Worker:
         finally:
             active.stream.writer.close(active.stream)
             with self._lock:
-                self._active.pop(run.pk, None)
+                self._active.discard(active)
 
     def drain(self) -> None:
         """Hand every run back at once; new ones are handed back as they come."""
@@ -172,12 +177,13 @@ class Worker:
     def runs(self) -> list[Active]:
         """The runs of this moment."""
         with self._lock:
-            return list(self._active.values())
+            return list(self._active)
 
     def stop(self) -> None:
         """End the machinery; runs still in it find themselves without a lease."""
         self.closed.set()
-        self._watcher.join()
+        for thread in self._watchers:
+            thread.join()
         asyncio.run_coroutine_threadsafe(openai.close(), self.loop).result(5)
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._reader.join()
@@ -187,34 +193,35 @@ class Worker:
         asyncio.set_event_loop(self.loop)
         self.loop.run_forever()
 
-    def _watch(self) -> None:
-        beat = 0.0
-        while not self.closed.wait(POLL_SECONDS):
-            try:
-                self._poll()
-                if time.monotonic() - beat >= BEAT_SECONDS:
-                    beat = time.monotonic()
-                    self._renew()
-                    self.sweep()
-            except DatabaseError as error:
-                logger.warning("watch: the database is away (%s)", type(error).__name__)
-                connection.close()
-            if not self.writer.alive:
-                logger.critical("the delta writer has died; leaving, so that other workers take over")
+    def _repeat(self, watch: Callable[[], None], seconds: float) -> None:
+        """One duty of the process, for as long as it lives: in a thread of its own, for a slow sweep must not keep a heartbeat waiting."""
+        try:
+            while not self.closed.wait(seconds):
+                try:
+                    watch()
+                except Error as error:
+                    logger.warning("%s: the database is away (%s)", watch.__name__, type(error).__name__)
+                finally:
+                    connection.close()
+        finally:
+            if not self.closed.is_set():
+                logger.critical("%s has died; leaving, so that other workers take over", watch.__name__, exc_info=True)
                 os._exit(1)
-        connection.close()
 
     def _poll(self) -> None:
+        if not self.writer.alive:
+            logger.critical("the delta writer has died; leaving, so that other workers take over")
+            os._exit(1)
         for active in self.runs():
             active.check_stall()
-        held = {(active.run.pk, active.fence): active for active in self.runs() if active.fence}
+        held = {(active.run.pk, fence): active for active in self.runs() if (fence := active.fence)}
         for key in self._execute(LOST, held):
             # Asked again: the run may have moved on by itself while the statement ran.
             if held[key].fence == key[1]:
                 held[key].interrupt(STOLEN)
 
     def _renew(self) -> None:
-        self._execute(RENEW, {(active.run.pk, active.fence) for active in self.runs() if active.fence})
+        self._execute(RENEW, {(active.run.pk, fence) for active in self.runs() if (fence := active.fence)})
 
     def _execute(self, sql: str, held: Collection[tuple[UUID, int | None]]) -> list[Any]:
         """One statement about these runs, as (ids, attempts)."""

@@ -5,7 +5,11 @@ An agent is a name, instructions and some tools; a tool is a typed Python functi
 
 from agents.agent import Agent
 from agentsite import demo_scripts, sample_tools
+from agentsite.samples.assistant import assistant
 from agentsite.samples.banker import banker
+from agentsite.samples.concierge import concierge, confirmation, sms
+from agentsite.samples.helpdesk import helpdesk
+from agentsite.samples.researcher import researcher
 
 AGENTS = [
     Agent(
@@ -50,4 +54,10 @@ AGENTS = [
         demo=demo_scripts.story,
     ),
     banker,
+    concierge,
+    confirmation,
+    sms,
+    researcher,
+    helpdesk,
+    assistant,
 ]

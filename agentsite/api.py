@@ -9,13 +9,38 @@ from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
+from ninja.parser import Parser
 from ninja.security import SessionAuth
 
 from agents.api import router
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
+from threads.storable import unstorable
 
 logger = logging.getLogger(__name__)
-api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api")
+
+
+class TextParser(Parser):
+    """Refuses what Postgres cannot store, wherever in a request it is."""
+
+    def parse_body(self, request: HttpRequest) -> Any:
+        """The body's JSON; BadInput names the place of what is no text or no number."""
+        if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
+            raise HttpError(415, "Send JSON, with the content type application/json.")
+        return _require_storable(super().parse_body(request))
+
+    def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> Any:
+        """The query's values."""
+        return _require_storable(super().parse_querydict(data, list_fields, request))
+
+
+def _require_storable(data: Any) -> Any:
+    place = unstorable(data)
+    if place is not None:
+        raise BadInput(place or "body", "This contains characters that are no text (NUL or half of a surrogate pair), or no number.")
+    return data
+
+
+api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api", parser=TextParser())
 api.add_router("", router)
 KINDS = {
     400: "bad_input",
@@ -55,7 +80,11 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
 
 @api.exception_handler(HttpError)
 def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
-    """Malformed JSON, a missing CSRF token and their like."""
+    """Malformed JSON, a missing CSRF token and their like. What our parser says comes wrapped in one."""
+    if isinstance(error.__cause__, AgentError):
+        return on_agent_error(request, error.__cause__)
+    if isinstance(error.__cause__, HttpError):
+        return on_http_error(request, error.__cause__)
     return _error(request, error.status_code, KINDS.get(error.status_code, "internal"), str(error))
 
 

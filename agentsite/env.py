@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
@@ -31,6 +32,23 @@ def number(name: str, default: float, least: float = 0, cast: Callable[[str], An
         raise ImproperlyConfigured(f"{name} must be a number, not {raw!r}.") from error
     if value < least:
         raise ImproperlyConfigured(f"{name} must be at least {least}, not {raw}.")
+    return value
+
+
+def choice(name: str, default: str, known: tuple[str, ...]) -> str:
+    """One of a few words, in capitals."""
+    value = text(name, default).upper()
+    if value not in known:
+        raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    return value
+
+
+def url(name: str, default: str, schemes: tuple[str, ...]) -> str:
+    """An address of one of these schemes; empty if there is none and no default."""
+    value = text(name, default)
+    parts = urlsplit(value)
+    if value and (parts.scheme not in schemes or not (parts.netloc or parts.scheme == "unix")):
+        raise ImproperlyConfigured(f"{name} must be an address that begins with {' or '.join(f'{each}://' for each in schemes)}.")
     return value
 
 

@@ -78,6 +78,8 @@ def run_site() -> int:
         lock = claim(supervisor, data_dir)
         ensure_free(port)
         debug = flag("DEBUG", True)
+        if not debug and not text("ALLOWED_HOSTS"):
+            raise StartError("ALLOWED_HOSTS must name the site's hosts when DEBUG is off; for this machine alone: ALLOWED_HOSTS=127.0.0.1")
         say(f"starting the databases in {data_dir}")
         env = os.environ | {
             **start(supervisor, data_dir, lock),
@@ -85,6 +87,7 @@ def run_site() -> int:
             "DEBUG": str(int(debug)),
             "SECRET_KEY": text("SECRET_KEY") or kept_secret(data_dir / "secret-key"),
         }
+        ensure_redis(env["REDIS_URL"])
         prepare(supervisor, env, debug)
         web, worker, beat = site_processes(env, port, data_dir)
         for child in (web, worker, beat):
@@ -110,8 +113,17 @@ def ensure_free(port: int) -> None:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError as error:
         raise StartError(
-            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}); choose another one: PORT={port % 65535 + 1} make run"
+            f"Port {port} cannot be used ({os.strerror(error.errno or 0)}); choose another one: PORT={max(port, 1023) % 65535 + 1} make run"
         ) from error
+
+
+def ensure_redis(url: str) -> None:
+    """Says in time that REDIS_URL leads nowhere; the worker would go on trying in its log."""
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise StartError(f"REDIS_URL leads to no Redis: {error}") from error
 
 
 def default_data_dir() -> Path:

@@ -2,7 +2,25 @@
 
 from collections.abc import Callable
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
+
+API_ERRORS = {404: ("not_found", "There is no such thing here."), 405: ("bad_input", "This address does not take this method.")}
+
+
+def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Addresses and methods that the API does not know get an error of the API's shape too, not a page."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        known = API_ERRORS.get(response.status_code)
+        if known is None or not request.path.startswith("/api/") or response.get("Content-Type", "").startswith("application/json"):
+            return response
+        error = JsonResponse({"error": {"kind": known[0], "message": known[1]}}, status=response.status_code)
+        if "Allow" in response:
+            error["Allow"] = response["Allow"]
+        return error
+
+    return middleware
 
 
 def in_one_thread(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "billing",
     "agents",
     "agentsite",
+    "agentsite.samples",
 ]
 
 MIDDLEWARE = [
@@ -46,6 +47,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "agentsite.middleware.api_errors",
     "agentsite.middleware.in_one_thread",
 ]
 
@@ -69,7 +71,7 @@ TEMPLATES = [
 # --- Databases ---------------------------------------------------------------------------------------------------------
 DATABASES = {"default": env.database("DATABASE_URL", PROCESS, pool_size=9)}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.text("REDIS_URL", "redis://127.0.0.1:6379/0")
+REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix"))
 # Redis only wakes people up, so nobody waits for it: these are seconds until a publish or an enqueue gives up.
 REDIS_TIMEOUT = 0.3
 CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
@@ -103,7 +105,7 @@ AUTH_PASSWORD_VALIDATORS = [
 # --- Agents ------------------------------------------------------------------------------------------------------------
 AGENTS_MODULE = "agentsite.agents"
 OPENAI_API_KEY = env.text("OPENAI_API_KEY")
-OPENAI_BASE_URL = env.text("OPENAI_BASE_URL")
+OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "", ("http", "https"))
 # Without a key and without a server of one's own the demo model answers.
 MODEL = env.text("AGENTSITE_MODEL", "gpt-4o-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "demo")
 DEMO_TOKENS_PER_SECOND = env.number("AGENTSITE_DEMO_TOKENS_PER_SECOND", 50, least=1)
@@ -128,7 +130,8 @@ STORAGES = {
     },
 }
 SERVESTATIC_USE_FINDERS = DEBUG
-MAX_BODY_BYTES = 1_000_000
+# A character takes up to 12 bytes: an emoji as two escapes.
+MAX_BODY_BYTES = max(1_000_000, 12 * MAX_PROMPT_CHARS + 10_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
 # --- Security ----------------------------------------------------------------------------------------------------------
@@ -164,7 +167,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

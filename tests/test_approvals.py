@@ -222,7 +222,7 @@ def test_a_crash_after_the_approval_does_not_pay_twice(ask: Ask, thread: Thread,
     services.decide(alice, thread, [decision(run.tool_calls.get())])
     dead = Run.objects.claim(thread.pk, "dead")
     assert dead is not None
-    assert dead.after_calls() == "run"  # the worker dies right after it has committed `running`
+    assert dead.after_calls(set()) == "run"  # the worker dies right after it has committed `running`
     Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
     services.sweep()
     assert go_on(thread, run).status == "succeeded"

@@ -186,7 +186,7 @@ def test_a_database_that_does_not_answer_is_no_bug(alice: User, thread: Thread, 
 
 def test_a_file_where_text_belongs_is_refused(alice: User, thread: Thread, client_of: Callable[[User], Client]) -> None:
     answer = client_of(alice).post(f"/api/threads/{thread.pk}/messages", {"text": b"\x89PNG\0\0"})
-    assert answer.status_code == 400
+    assert answer.status_code == 415
     assert answer.json()["error"]["kind"] == "bad_input"
 
 

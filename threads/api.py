@@ -4,37 +4,18 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import transaction
 from django.http import Http404
 from ninja import Router, Schema, Status
-from pydantic import Field
 
-from threads import broadcast
 from threads.access import SignedRequest, thread_for
-from threads.errors import BadInput, Conflict
-from threads.ids import uuid7
-from threads.models import Run, Thread, ThreadMember, User
+from threads.errors import BadInput
+from threads.models import Run, Thread, User
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
 
 router = Router()
-
-
-class NewThread(Schema):
-    """A thread to be made. `id` is a UUID made by the client: sending it twice makes one thread."""
-
-    id: UUID | None = None
-    title: str = Field("", max_length=200)
-    agent: str = Field("", max_length=100)
-
-
-class ThreadPatch(Schema):
-    """What may be changed of a thread; what is left out stays."""
-
-    title: str | None = Field(None, max_length=200)
-    agent: str | None = Field(None, max_length=100)
-    status: Literal["active", "archived"] | None = None
 
 
 class NewMember(Schema):
@@ -61,38 +42,10 @@ def threads(request: SignedRequest, before: str = "", limit: int = 50, title: st
     return {"threads": shown, "before": f"{shown[-1]['last_activity']},{shown[-1]['id']}" if len(ids) > limit else None}
 
 
-@router.post("/threads", response={200: Any, 201: Any})
-def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
-    """Make a thread that belongs to the caller."""
-    pk = new.id or uuid7()
-    if Thread.objects.filter(pk=pk).exists():
-        if not Thread.objects.filter(pk=pk, owner=request.user).exists():
-            raise Conflict("This id is taken.")
-        return Status(200, _described(pk))
-    try:
-        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent)
-    except IntegrityError:
-        return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
-    return Status(201, _described(pk))
-
-
 @router.get("/threads/{uuid:thread_id}")
 def one_thread(request: SignedRequest, thread_id: UUID) -> Json:
     """A thread and its members."""
     return _described(thread_for(request.user, thread_id).pk)
-
-
-@router.patch("/threads/{uuid:thread_id}")
-def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
-    """Rename, archive or choose the agent for what comes next."""
-    need: Literal["write", "manage"] = "manage" if patch.status else "write"
-    thread = thread_for(request.user, thread_id, need)
-    names = {"title": "title", "agent": "default_agent", "status": "status"}
-    fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
-    if fields:
-        with Thread.changing(thread.pk) as change:
-            change.update_thread(**fields)
-    return _described(thread.pk)
 
 
 @router.get("/threads/{uuid:thread_id}/members")
@@ -110,9 +63,8 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
         raise BadInput("username", "There is nobody of this name.")
     if user.pk == thread.owner_id:
         raise BadInput("username", "This is the owner of the thread.")
-    with Thread.changing(thread.pk) as change:
-        ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": new.role})
-        change.describe()
+    with transaction.atomic():
+        thread.head.admit(user, new.role)
     return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
 
@@ -120,12 +72,9 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
 def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Status[None]:
     """Remove somebody; members may remove themselves. Their open pages are closed."""
     thread = thread_for(request.user, thread_id, "view" if user_id == request.user.pk else "manage")
-    with Thread.changing(thread.pk) as change:
-        gone, _ = ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()
-        if not gone:
+    with transaction.atomic():
+        if not thread.head.dismiss(user_id):
             raise Http404("There is no such member.")
-        change.describe()
-        transaction.on_commit(lambda: broadcast.gone(thread.pk, [user_id]), robust=True)
     return Status(204, None)
 
 

@@ -10,6 +10,8 @@ from threads import broadcast
 from threads.rows import Json, message_row, run_row, tool_call_row
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from threads.models import Thread
 
 ROWS: dict[str, tuple[str, Callable[[Any], Json]]] = {
@@ -83,6 +85,10 @@ class Change:
     def describe(self) -> None:
         """The thread itself changed, or its members: pages and lists are told anew."""
         self._described = self._listed = True
+
+    def dismissed(self, user_id: "UUID") -> None:
+        """Somebody was removed: their open pages of the thread close."""
+        self._then.append(lambda: broadcast.gone(self.thread.pk, [user_id]))
 
     def wrote_in_bulk(self) -> None:
         """Rows were written by SQL under this version: browsers are told to ask for them."""

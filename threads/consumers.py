@@ -13,6 +13,7 @@ from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.contrib.auth import get_user
+from django.db import OperationalError
 from django.http import HttpRequest
 
 from threads.broadcast import thread_group
@@ -21,6 +22,7 @@ from threads.sync import snapshot
 from threads.watch import Seen, read, watch
 
 NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE = 4401, 4400, 4403, 4404, 4408
+TRY_AGAIN = 1013
 SILENCE_SECONDS = 30
 MAX_UNHEARD_BYTES = 2_000_000
 
@@ -48,6 +50,13 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     user_id: UUID
     thread_id: UUID | None = None
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Whatever ends the socket, it is watched no more."""
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            watch.discard(self)
+
     async def connect(self) -> None:
         """Accept first: a close before it loses its code."""
         await self.accept()
@@ -64,9 +73,12 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As channels does, but without looking for old database connections: that is a thread hop for every frame.
 
-        All reads go through `read`, which gives its connection back.
+        All reads go through `read`, which gives its connection back. While the database is away, browsers come again later.
         """
-        await getattr(self, get_handler_name(message))(message)
+        try:
+            await getattr(self, get_handler_name(message))(message)
+        except OperationalError:
+            await self.close(TRY_AGAIN)
 
     async def disconnect(self, code: int) -> None:
         """Leave the group and the watch."""
@@ -181,7 +193,7 @@ class ThreadSocket(PushSocket):
         await super().observe(seen, ping=ping)
         before, self.seen = self.seen, seen
         if before and seen.member and self._is_behind(before):
-            asyncio.get_running_loop().create_task(self.sync(self.version, self.cursors))
+            await self.sync(self.version, self.cursors)
 
     def _is_behind(self, seen: Seen) -> bool:
         return seen.version > self.version or any(end > self.cursors.get(run, 0) for run, end in seen.cursors.items())

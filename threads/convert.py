@@ -6,6 +6,8 @@ guess_media_type              what bytes are, by what they begin with
 drop_orphaned_tool_messages   rows without calls that have no result, and results that have no call
 to_ui_messages                rows → AI SDK UI messages
 from_ui_messages              AI SDK UI messages → messages to be saved
+as_written                    rows → messages as callers write them
+unsaved_rows                  messages as callers write them → rows that are not saved
 """
 
 import base64
@@ -20,10 +22,19 @@ from django.core.files import File
 
 from threads.errors import BadInput
 from threads.models import Message, ToolCall
-from threads.schemas import NewMessage
+from threads.schemas import NewMessage, ToolCallPart, ToolResultPart
 from threads.ui import ui_messages as to_ui_messages
 
-__all__ = ["drop_orphaned_tool_messages", "extract_text", "from_ui_messages", "guess_media_type", "to_part", "to_ui_messages"]
+__all__ = [
+    "as_written",
+    "drop_orphaned_tool_messages",
+    "extract_text",
+    "from_ui_messages",
+    "guess_media_type",
+    "to_part",
+    "to_ui_messages",
+    "unsaved_rows",
+]
 Json = dict[str, Any]
 DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+)?(?:;[\w=.+-]+)*?(;base64)?,(.*)", re.DOTALL | re.IGNORECASE)
 SVG = re.compile(rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<svg[\s>]", re.DOTALL | re.IGNORECASE)
@@ -162,3 +173,54 @@ def _with_content(row: Message, content: list[Json]) -> Message:
         id=row.pk, thread_id=row.thread_id, order=row.order, step_order=row.step_order, role=row.role, status=row.status,
         run_id=row.run_id, agent_name=row.agent_name, content=content, is_tool=any("tool_call" in part for part in content),
     )  # fmt: skip
+
+
+def as_written(rows: Iterable[Message], calls: Iterable[ToolCall]) -> list[NewMessage]:
+    """Rows in the form that callers write; calls without an outcome have no result."""
+    by_id = {str(call.pk): call for call in calls}
+    written = []
+    for row in rows:
+        content = [each for part in row.content for each in _written_part(part, row.role, by_id)]
+        if content:
+            written.append(NewMessage.of({"role": row.role, "agent_name": row.agent_name, "content": content}))
+    return written
+
+
+def _written_part(part: Json, role: str, calls: Mapping[str, ToolCall]) -> list[Json]:
+    if "tool_call" not in part:
+        return [part]
+    call = calls.get(part["tool_call"])
+    if call is None:
+        return []
+    if role != Message.Role.TOOL:
+        return [{"type": "tool-call", "id": str(call.pk), "tool": call.tool, "arguments": call.arguments}]
+    if call.status == ToolCall.Status.SUCCEEDED:
+        return [{"type": "tool-result", "id": str(call.pk), "result": call.result}]
+    return [{"type": "tool-result", "id": str(call.pk), "error": call.error["message"]}] if call.error else []
+
+
+def unsaved_rows(messages: Iterable[NewMessage]) -> tuple[list[Message], list[ToolCall]]:
+    """What callers wrote as rows that are not saved. A result belongs to the last call before it that has its id."""
+    rows: list[Message] = []
+    calls: dict[str, ToolCall] = {}
+    found: list[ToolCall] = []
+    for new in messages:
+        row = Message(role=new.role, agent_name=new.agent_name, content=[])
+        for part in new.content:
+            if isinstance(part, ToolCallPart):
+                call = calls[part.id] = ToolCall(message=row, tool=part.tool, arguments=part.arguments, status=ToolCall.Status.UNKNOWN)
+                found.append(call)
+                row.content.append({"type": "tool-call", "tool_call": str(call.pk), "tool": part.tool})
+            elif isinstance(part, ToolResultPart) and part.id in calls:
+                _settle(calls[part.id], part)
+                row.content.append({"type": "tool-result", "tool_call": str(calls[part.id].pk)})
+            elif not isinstance(part, ToolResultPart):
+                row.content.append(part.model_dump(by_alias=True))
+        rows.append(row)
+    return rows, found
+
+
+def _settle(call: ToolCall, part: ToolResultPart) -> None:
+    call.status = ToolCall.Status.FAILED if part.error else ToolCall.Status.SUCCEEDED
+    call.result = part.result
+    call.error = {"kind": "tool_error", "message": part.error} if part.error else None

@@ -31,7 +31,7 @@ def delete_thread(thread: Thread) -> None:
     """Delete a thread with everything in it, and its branches. An answer that is being written ends as stopped."""
     members = list(thread.members.values_list("user_id", flat=True))
     with transaction.atomic():
-        for each in Thread.objects.filter(pk=thread.pk) | Thread.objects.filter(root=thread.pk, kind=Thread.Kind.BRANCH):
+        for each in thread.family:
             _stop(each.runs.all())
             each.delete()
         transaction.on_commit(lambda: broadcast.gone(thread.pk, members), robust=True)

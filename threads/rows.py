@@ -101,6 +101,7 @@ def tool_call_row(call: "ToolCall") -> Json:
         "error": call.error,
         "status": call.status,
         "progress": call.progress,
+        "child": _id(call.child_id),
         "arguments_hash": call.arguments_hash,
         "reason": call.reason,
         "expires_at": _time(call.expires_at),

@@ -63,6 +63,8 @@ def _outcome(call: ToolCall) -> Json:
     match call.status:
         case "succeeded":
             return {"state": "output-available", "input": call.arguments, "output": call.result}
+        case "running" if call.result is not None:
+            return {"state": "output-available", "input": call.arguments, "output": call.result, "preliminary": True}
         case "awaiting_approval":
             return {"state": "approval-requested", "input": call.arguments, "approval": {"id": str(call.pk)}}
         case "denied":

@@ -4,6 +4,7 @@ It finds what no frame can tell: that the last frame was lost, that somebody was
 """
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ import msgspec
 from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 
+logger = logging.getLogger(__name__)
 T = TypeVar("T")
 TICK = 1.0
 PING_TICKS = 5
@@ -107,9 +109,15 @@ class Watch:
                 seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
             except OperationalError:
                 continue  # The database is away; whoever is behind is seen when it is back.
-            for socket, facts in zip(sockets, seen, strict=True):
-                if socket in self._sockets:
-                    await socket.observe(facts, ping=tick % PING_TICKS == 0)
+            ping = tick % PING_TICKS == 0
+            pairs = zip(sockets, seen, strict=True)
+            await asyncio.gather(*(self._observe(socket, facts, ping) for socket, facts in pairs if socket in self._sockets))
+
+    async def _observe(self, socket: Watched, seen: Seen, ping: bool) -> None:
+        try:
+            await socket.observe(seen, ping=ping)
+        except OperationalError:
+            logger.info("a socket could not be brought up to date: the database is away")
 
 
 watch = Watch()

@@ -183,10 +183,17 @@ class Writer:
                 fresh = stream.batches if stream.rewrite else stream.batches[-2:]
                 batches += [batch for batch in fresh if stream.rewrite or not batch.encoded]
                 stream.rewrite = False
-        for batch in batches:
-            batch.parts = merge(batch.parts)
+        return [batch for batch in batches if self._encode(batch)]
+
+    def _encode(self, batch: Batch) -> bool:
+        """What cannot be encoded ends the run it belongs to, not the others of its window."""
+        batch.parts = merge(batch.parts)
+        try:
             batch.encoded = batch.encoded or msgspec.json.encode(batch.parts).decode()
-        return batches
+        except UnicodeEncodeError as error:
+            self._lose(batch, error)
+            return False
+        return True
 
     def _write(self, batches: list[Batch]) -> None:
         if not batches:

@@ -32,9 +32,9 @@ export class Composer {
   changed() {
     const { field } = this;
     sessionStorage.setItem(this.draftKey, field.value);
-    const tooLong = field.value.length > this.limit;
-    this.button.disabled = !field.value.trim() || tooLong;
-    if (tooLong) this.complain(`Too long by ${(field.value.length - this.limit).toLocaleString()} characters.`);
+    const over = excess(field.value, this.limit);
+    this.button.disabled = !field.value.trim() || over > 0;
+    if (over > 0) this.complain(`Too long by ${over.toLocaleString()} characters.`);
     else this.complain("");
     if (!CSS.supports("field-sizing", "content")) grow(field);
   }
@@ -69,6 +69,9 @@ export class Composer {
     this.changed();
   }
 }
+
+/** How many characters are too many, counted as the server does: an emoji is one. */
+const excess = (text, limit) => (text.length > limit ? [...text].length - limit : 0);
 
 function explain({ kind, message, retryAfter }) {
   const wait = retryAfter ? ` Try again in ${Math.ceil(retryAfter)} s.` : "";

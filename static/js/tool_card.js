@@ -52,6 +52,7 @@ export class ToolCard {
     const parts = [section("Arguments", jsonView(written))];
     if (call?.error) parts.push(section("Error", element("p", { class: "bad" }, call.error.message)));
     else if (call?.reason) parts.push(section(call.status === "denied" ? "Denied" : "Decision", element("p", {}, call.reason)));
+    else if (call?.status === "running" && call.result !== null) parts.push(section("Result so far", jsonView(call.result)));
     else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(call.result)));
     this.body.replaceChildren(...parts);
   }

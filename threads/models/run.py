@@ -1,7 +1,6 @@
 """Runs: one agent answering one prompt."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -15,6 +14,7 @@ from django.utils import timezone
 from threads.changes import Change
 from threads.errors import LeaseLost
 from threads.ids import uuid7
+from threads.models.held_run import LOST, HeldRun
 from threads.models.message import Message
 from threads.models.thread import Thread
 from threads.models.tool_call import ToolCall
@@ -70,7 +70,7 @@ class RunQuerySet(models.QuerySet["Run"]):
             return run
 
 
-class Run(models.Model):
+class Run(HeldRun):
     """One agent answering one prompt.
 
     `attempt` is the fence token: every write for a run is conditional on `status='running' and attempt=mine`.
@@ -158,24 +158,12 @@ class Run(models.Model):
         change.add(self)
         change.touch()
 
-    @contextmanager
-    def owned(self) -> Iterator[Change]:
-        """One change of the run by the worker that holds it; raises LeaseLost if it no longer does."""
-        with Thread.changing(self.thread_id) as change:
-            mine = Run.objects.filter(pk=self.pk, status=self.Status.RUNNING, attempt=self.attempt)
-            if not mine.select_for_update(no_key=True).values_list("pk").first():
-                raise LeaseLost("The run was stopped, ended or taken over.")
-            yield change
-
-    def save_step(self, parts: list[Part], count: int, facts: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> None:
-        """Fold a model call that asks for tools into rows. `count` is the number of unmerged parts.
-
-        `facts` are columns of the message (model, usage, …), `verdicts` columns of its tool calls by id: what is to become of them.
-        The calls that are to run are committed as `running` before they start.
-        """
-        with self.owned() as change:
-            self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
-            change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
+    def save_step_in(
+        self, change: Change, parts: list[Part], count: int, facts: dict[str, Any], verdicts: dict[str, dict[str, Any]]
+    ) -> None:
+        """As part of a change; see `save_step`."""
+        self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
+        change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
 
     def history(self, limit: int) -> tuple[list[Message], list[ToolCall]]:
         """The newest settled rows up to and including the run's own turn, and the tool calls they name."""
@@ -186,36 +174,24 @@ class Run(models.Model):
         """The rows of the answer so far, in order, and its tool calls."""
         return list(self.messages.order_by("step_order")), list(self.tool_calls.all())
 
-    def running_calls(self) -> list[ToolCall]:
-        """The calls of the step that were committed as running and have no outcome."""
-        return list(self.tool_calls.filter(step=self.step, status=ToolCall.Status.RUNNING).order_by("index"))
+    def running_calls(self, begun: Collection[UUID]) -> list[ToolCall]:
+        """The calls of the step that were committed as running, have no outcome, and were not `begun` here."""
+        return list(self.tool_calls.filter(step=self.step, status=ToolCall.Status.RUNNING).exclude(pk__in=begun).order_by("index"))
 
     def settle_call(self, pk: UUID, status: str, **facts: Any) -> bool:
         """See `ToolCall.settle`."""
         return ToolCall.settle(pk, self.thread_id, status, **facts)
 
-    def show_progress(self, pk: UUID, progress: dict[str, Any]) -> None:
-        """Show everybody who watches how far a running call is."""
+    def has_untrusted_results(self) -> bool:
+        """Whether strangers may have put words into the conversation."""
+        return ToolCall.objects.filter(thread_id=self.thread_id, untrusted=True).exists()
+
+    def show(self, pk: UUID, **columns: Any) -> None:
+        """Show everybody who watches how far a running call is: its `progress`, or a `result` that is not the last one."""
         with Thread.changing(self.thread_id) as change:
             call = ToolCall.objects.select_for_update().filter(pk=pk, status=ToolCall.Status.RUNNING).first()
             if call is not None:
-                change.update(call, progress=progress)
-
-    def after_calls(self) -> str:
-        """What is next once no call of the step runs any more: `run` the calls that were approved meanwhile (they are committed as
-        running), a `pause` because somebody has to decide or to answer, or the `next` model call."""
-        with self.owned() as change:
-            calls = list(self.tool_calls.select_for_update().filter(step=self.step, status__in=ToolCall.OPEN))
-            if approved := [call for call in calls if call.status == ToolCall.Status.APPROVED]:
-                for call in approved:
-                    call.status, call.started_at = ToolCall.Status.RUNNING, timezone.now()
-                change.update_all(approved, "status", "started_at")
-                return "run"
-            if calls:
-                change.update(self, status=self.Status.WAITING, lease_until=None, worker="", crashes=0)
-                change.touch()
-                return "pause"
-            return "next"
+                change.update(call, **columns)
 
     def wake_in(self, change: Change) -> bool:
         """A waiting run goes on when nobody has to decide or answer any more; says whether it does. Call with the run locked."""
@@ -225,29 +201,11 @@ class Run(models.Model):
         self.back_to_queue(change)
         return True
 
-    def open_step(self) -> None:
-        """All calls of the step have an outcome: add the row of their results and the pending row of the next model call."""
-        with self.owned() as change:
-            self._add_results(change)
-            pending = self.new_pending(change.thread)
-            change.add(pending)
-            change.update(self, step=self.step + 1, pending_message=pending)
-
     def new_pending(self, thread: Thread) -> Message:
         """An empty row at the end of the turn: where the answer will stand, under the id it keeps."""
         order, step_order = thread.next_step(self.order)
         role, status = Message.Role.ASSISTANT, Message.Status.PENDING
         return Message(thread=thread, order=order, step_order=step_order, role=role, status=status, run=self, agent_name=self.agent)
-
-    def next_attempt(self) -> None:
-        """Ask the model again: what it streamed so far in this step is void."""
-        with self.owned() as change:
-            change.update(self, attempt=self.attempt + 1)
-
-    def requeue(self) -> None:
-        """Hand the run back, to be continued by any worker from its rows."""
-        with self.owned() as change:
-            self.back_to_queue(change)
 
     def back_to_queue(self, change: Change, **columns: Any) -> None:
         """Queued again, and hinted at with the next sweep at the latest."""
@@ -285,7 +243,7 @@ class Run(models.Model):
         with Thread.changing(self.thread_id) as change:
             run = Run.objects.select_for_update(no_key=True, of=("self",)).select_related("pending_message").get(pk=self.pk)
             if attempt is not None and (run.status != self.Status.RUNNING or run.attempt != attempt):
-                raise LeaseLost("The run was stopped, ended or taken over.")
+                raise LeaseLost(LOST)
             if run.status in self.ENDED:
                 return False
             run.end_in(change, status, error, parts=parts, count=count, facts=facts)
@@ -332,7 +290,7 @@ class Run(models.Model):
         else:
             self._settle_calls(change)
         if not unsaved or calls:
-            self._add_results(change)
+            self.add_results(change)
 
     def _settle_calls(self, change: Change) -> None:
         """A row is opened for the next step only when all calls have an outcome: without one, some may be missing."""
@@ -361,10 +319,11 @@ class Run(models.Model):
         place = {"thread_id": self.thread_id, "run": self, "message": self.pending_message, "step": self.step, "index": index}
         return ToolCall(**place, **call.columns, **(verdict or {"status": ToolCall.Status.FAILED, "error": NOT_RUN}))
 
-    def _add_results(self, change: Change) -> None:
-        calls = self.tool_calls.filter(step=self.step).order_by("index").values_list("pk", flat=True)
+    def add_results(self, change: Change) -> None:
+        """The row that stands for the results of the step's calls."""
+        calls = list(self.tool_calls.filter(step=self.step).order_by("index").values_list("pk", "message__agent_name"))
         order, step_order = change.thread.next_step(self.order)
-        content = [{"type": "tool-result", "tool_call": str(pk)} for pk in calls]
+        content = [{"type": "tool-result", "tool_call": str(pk)} for pk, _ in calls]
         change.add(
             Message(
                 thread=change.thread,
@@ -373,7 +332,7 @@ class Run(models.Model):
                 role=Message.Role.TOOL,
                 is_tool=True,
                 run=self,
-                agent_name=self.agent,
+                agent_name=calls[0][1] if calls else self.agent,
                 content=content,
             )
         )

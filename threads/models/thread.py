@@ -31,7 +31,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
 
     def listed(self) -> "ThreadQuerySet":
         """As a list shows them: newest activity first, hidden branches left out."""
-        return self.exclude(kind=Thread.Kind.BRANCH).order_by("-last_activity", "-id")
+        return self.exclude(kind__in=Thread.HIDDEN).order_by("-last_activity", "-id")
 
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
@@ -53,6 +53,10 @@ class Thread(models.Model):
         MAIN = "main"
         BRANCH = "branch"
         FORK = "fork"
+        CHILD = "child"
+
+    # Seen only from their root, whose people they share.
+    HIDDEN = ("branch", "child")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="owned_threads")
@@ -89,7 +93,7 @@ class Thread(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
-            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork"]), name="thread_kind_known"),
+            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork", "child"]), name="thread_kind_known"),
         ]
 
     def __str__(self) -> str:
@@ -116,6 +120,40 @@ class Thread(models.Model):
             with cls.changing(thread.pk) as change:
                 change.describe()
         return thread
+
+    @property
+    def family(self) -> ThreadQuerySet:
+        """The thread and what is hidden behind it."""
+        return Thread.objects.filter(Q(pk=self.pk) | Q(root=self.pk, kind__in=self.HIDDEN))
+
+    @property
+    def head(self) -> "Thread":
+        """The thread whose people and place in lists this one shares: itself, unless it is hidden."""
+        return self.root if self.root and self.kind in self.HIDDEN else self
+
+    def admit(self, user: "User", role: str) -> None:
+        """Let somebody in, or change what they may do; also into what is hidden behind the thread."""
+        for thread in self.family:
+            with Thread.changing(thread.pk) as change:
+                ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": role})
+                change.describe()
+
+    def dismiss(self, user_id: UUID) -> bool:
+        """Remove a member who is not the owner, and close their open pages; says whether there was one."""
+        gone = 0
+        for thread in self.family:
+            with Thread.changing(thread.pk) as change:
+                gone += ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()[0]
+                change.describe()
+                change.dismissed(user_id)
+        return gone > 0
+
+    def begin_child(self, agent: str, title: str) -> "Thread":
+        """A hidden thread with the same people, in which another agent is asked."""
+        about = {"title": title[:200], "default_agent": agent, "owner_id": self.owner_id}
+        child = Thread.objects.create(kind=self.Kind.CHILD, root=self.head, parent=self, **about)
+        ThreadMember.objects.bulk_create(ThreadMember(thread=child, user_id=m.user_id, role=m.role) for m in self.members.all())
+        return child
 
     def next_turn(self) -> tuple[int, int]:
         """The position of a row that opens a turn. Call with the thread locked."""

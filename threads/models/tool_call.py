@@ -51,6 +51,8 @@ class ToolCall(models.Model):
     # None for calls that were saved or copied, not made by a run.
     run = models.ForeignKey("threads.Run", on_delete=models.CASCADE, null=True, blank=True, related_name="tool_calls")
     message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="tool_calls")
+    # The conversation it led with another agent.
+    child = models.ForeignKey(Thread, on_delete=models.SET_NULL, null=True, blank=True, related_name="asked_by")
     step = models.IntegerField()
     index = models.IntegerField()
     provider_call_id = models.CharField(max_length=200, blank=True)
@@ -61,6 +63,8 @@ class ToolCall(models.Model):
     error = models.JSONField(null=True, blank=True)
     status = models.CharField(max_length=20, choices=Status, default=Status.REQUESTED)
     progress = models.JSONField(null=True, blank=True)
+    # Its result comes from strangers, and may tell the model what nobody here wants.
+    untrusted = models.BooleanField(default=False)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="decisions")
     decided_at = models.DateTimeField(null=True, blank=True)
     reason = models.TextField(blank=True)
@@ -75,6 +79,7 @@ class ToolCall(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["thread", "version"], name="tool_call_by_version"),
+            models.Index(fields=["thread"], name="tool_call_untrusted", condition=Q(untrusted=True)),
             models.Index(fields=["expires_at"], name="tool_call_open", condition=Q(status__in=["requested", "awaiting_approval"])),
         ]
         constraints = [
@@ -103,6 +108,13 @@ class ToolCall(models.Model):
         self.status = self.Status.APPROVED if approved else self.Status.DENIED
         self.decided_by, self.decided_at, self.reason = user, now, reason[:1000]
         self.ended_at = None if approved else now
+
+    def begin_child(self, agent: str, title: str) -> Thread:
+        """A thread of its own for what it asks another agent: hidden from lists, open to whoever may see this one."""
+        with Thread.changing(self.thread_id) as change:
+            child = change.thread.begin_child(agent, title)
+            change.update(self, child=child)
+        return child
 
     @classmethod
     def settle(cls, pk: UUID, thread_id: UUID, status: str, **facts: Any) -> bool:

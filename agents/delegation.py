@@ -1,0 +1,62 @@
+"""An agent as a tool: it is asked in a thread of its own, linked to the call, and its answer is the result.
+
+    Agent("editor", tools=[agent_tool("researcher")])
+
+Whoever may see the conversation may see that thread too. After a crash the same conversation is gone on with, not begun again.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection
+
+from agents import generating
+from agents.errors import AnswerFailed, ToolError
+from agents.registry import get_agent
+from agents.tools import Tool, ToolContext
+from threads.models import Run, ToolCall
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+
+TIMEOUT = 600.0
+POLL_SECONDS = 0.25
+
+
+def agent_tool(agent: "Agent | str", *, name: str = "", description: str = "", timeout: float = TIMEOUT) -> Tool:
+    """A tool that asks this agent one question. Named `ask_<agent>` unless `name` is given."""
+    asked = agent if isinstance(agent, str) else agent.name
+
+    def ask(context: ToolContext, question: str) -> Any:
+        return _ask(context, get_agent(agent) if isinstance(agent, str) else agent, question)
+
+    told = description or (f"Ask the agent {asked}. {'' if isinstance(agent, str) else agent.description}".strip())
+    return Tool(ask, name=name or f"ask_{asked}".replace("-", "_"), description=told, idempotent=True, timeout=timeout)
+
+
+def _ask(context: ToolContext, agent: "Agent", question: str) -> Any:
+    answer = _begin(context, agent, question)
+    connection.close()  # this may take minutes
+    while not answer.ended(POLL_SECONDS):
+        if context.cancelled.is_set():
+            answer.stop()
+            raise ToolError("The run was ended.")
+    try:
+        whole = answer.wait()
+    except AnswerFailed as error:
+        raise ToolError(f"{agent.name} failed: {error}") from error
+    if whole.status == Run.Status.WAITING:
+        raise ToolError(f"{agent.name} has to wait for a person's decision in its own thread.")
+    if whole.status == Run.Status.STOPPED:
+        raise ToolError(f"{agent.name} was stopped. It had said: {whole.text}")
+    return whole.text if agent.output is None else whole.object
+
+
+def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.AnswerStream":
+    if not isinstance(context.run, Run):
+        return generating.stream(agent, question, user=context.user)
+    call = ToolCall.objects.select_related("child").get(pk=context.call_id)
+    child = call.child or call.begin_child(agent.name, f"{agent.title or agent.name}: {question}")
+    begun = child.runs.order_by("created_at").last()
+    if begun is not None:
+        return generating.follow(begun, agent, take_up=True)
+    return generating.stream(agent, question, thread=child, user=context.user)
