@@ -15,6 +15,7 @@ from threads.errors import BadInput
 
 if TYPE_CHECKING:
     from agents.providers.demo import Script
+    from agents.routing import Route
 
 
 class StoredOptions(BaseModel):
@@ -41,6 +42,8 @@ class Agent:
     handoffs: names of the agents (or agents) that it may pass the conversation to; see `agents.handoffs`.
     deps: what its tools get as `context.deps`; a function is called with the run.
     listed: whether people can choose it; others are reached by handoffs, and by code.
+    route: who answers instead, asked once before the first model call; see `agents.routing`.
+    escalate: a function of the structured answer (`output`); if it is true, the conversation waits for a person.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
@@ -56,6 +59,8 @@ class Agent:
     handoffs: "Sequence[str | Agent]" = ()
     deps: Any = None
     listed: bool = True
+    route: "Route | None" = None
+    escalate: Callable[[Any], bool] | None = None
     stop_when: StopCondition | Sequence[StopCondition] = ()
     title: str = ""
     description: str = ""

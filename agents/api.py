@@ -43,6 +43,7 @@ class Prompt(Schema):
     id: UUID | None = None
     agent: str = ""
     meanwhile: Literal["queue", "interrupt", "reject"] = "queue"
+    answer: bool = True
 
 
 class OneDecision(Schema):
@@ -68,12 +69,17 @@ class Answered(Schema):
 
 @router.get("/agents")
 def agents(request: HttpRequest) -> list[Json]:
-    """The agents one may ask."""
+    """The agents one may ask; those that are not `listed` are reached by handoffs only."""
     del request
     return [
-        {"name": a.name, "title": a.title or a.name.capitalize(), "description": a.description, "examples": list(a.examples)}
+        {
+            "name": a.name,
+            "title": a.title or a.name.capitalize(),
+            "description": a.description,
+            "examples": list(a.examples),
+            "listed": a.listed,
+        }
         for a in all_agents()
-        if a.listed
     ]
 
 
@@ -111,7 +117,15 @@ def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -
 def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
     """Ask an agent in a thread. The answer comes over the thread's socket."""
     thread = thread_for(request.user, thread_id, "write")
-    asked = services.send(request.user, thread, prompt.text, agent=prompt.agent, message_id=prompt.id, meanwhile=prompt.meanwhile)
+    asked = services.send(
+        request.user,
+        thread,
+        prompt.text,
+        agent=prompt.agent,
+        message_id=prompt.id,
+        meanwhile=prompt.meanwhile,
+        answer=prompt.answer,
+    )
     return Status(202, _asked(*asked))
 
 
@@ -157,5 +171,5 @@ def _require_agent(name: str) -> None:
         get_agent(name)
 
 
-def _asked(message: Message, run: Run) -> Json:
-    return {"message": message_row(message), "run": run_row(run)}
+def _asked(message: Message, run: Run | None) -> Json:
+    return {"message": message_row(message), "run": run_row(run) if run else None}

@@ -6,9 +6,10 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 
 from agents.api import agents as agent_rows
+from threads.access import OPERATE, thread_for
 from threads.api import threads as list_threads
 from threads.models import Thread, User
 from threads.sync import snapshot
@@ -44,5 +45,6 @@ def new_thread(request: HttpRequest) -> HttpResponse:
 @login_required
 def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
     """One thread with its newest page of messages; the socket brings what is newer."""
-    found = get_object_or_404(Thread.objects.visible_to(request.user), pk=thread_id)  # type: ignore[arg-type]
-    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk))
+    found = thread_for(request.user, thread_id)  # type: ignore[arg-type]  # behind login_required
+    operates = request.user.has_perm(OPERATE)
+    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk), operates=operates)

@@ -13,11 +13,12 @@ from typing import Any
 from django.conf import settings
 from django.db import connection
 
-from agents import services
+from agents import people, services
 from agents.agent import Agent
 from agents.context import messages_for
 from agents.errors import AgentError, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
 from agents.handoffs import HAND_OVER
+from agents.people import HUMAN, WAITING
 from agents.persist import persist
 from agents.providers.events import Request
 from agents.reading import read_step
@@ -29,7 +30,7 @@ from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
 from threads.models.run import add_usage
-from threads.parts import fold
+from threads.parts import fold, text_parts
 
 logger = logging.getLogger(__name__)
 TRIES = 3
@@ -74,11 +75,10 @@ def agent_for(run: AnyRun) -> Agent:
 
 def _answer(active: Active, agent: Agent) -> None:
     run, limit = active.run, agent.steps
-    if run.pending_message is None:
-        if _settle_calls(active, agent, recovering=True) == "pause":
-            return
-        agent = _hand_over(active, agent)
-        _open_step(active)
+    going_on = _begin(active, agent)
+    if going_on is None:
+        return
+    agent = going_on
     while True:
         facts = _ask(active, agent)
         parts, count = active.stream.said()
@@ -96,7 +96,29 @@ def _answer(active: Active, agent: Agent) -> None:
         if run.step + 1 >= limit or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
             break
         _open_step(active)
-    _end(active, Run.Status.SUCCEEDED, facts=facts)
+    escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(_text(active)))
+    _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates)
+
+
+def _begin(active: Active, agent: Agent) -> Agent | None:
+    """Who makes the next model call: at the start whom the agent's route names, after a pause or a crash whoever was at it. None if
+    there is nothing to do for now."""
+    run = active.run
+    if run.pending_message is None:
+        if _settle_calls(active, agent, recovering=True) == "pause":
+            return None
+        agent = _hand_over(active, agent)
+        _open_step(active)
+    elif agent.route and run.step == 0 and run.base == 0:
+        name = agent.route(run)
+        connection.close()
+        if name == HUMAN:
+            _end(active, Run.Status.SUCCEEDED, said=WAITING, wants_human=True)
+            return None
+        if name not in ("", agent.name):
+            persist(partial(run.hand_over, name))
+            return agent_for(run)
+    return agent
 
 
 def _settle_calls(active: Active, agent: Agent, *, recovering: bool) -> str:
@@ -192,12 +214,22 @@ def _void(active: Active) -> None:
             persist(run.next_attempt)
 
 
-def _end(active: Active, status: str, error: dict[str, Any] | None = None, facts: dict[str, Any] | None = None) -> None:
-    """End the run with what it has said; if somebody else ended it meanwhile, theirs counts."""
+def _end(
+    active: Active,
+    status: str,
+    error: dict[str, Any] | None = None,
+    facts: dict[str, Any] | None = None,
+    *,
+    said: str = "",
+    wants_human: bool = False,
+) -> None:
+    """End the run with what it has said, or with the words `said`; if somebody else ended it meanwhile, theirs counts."""
+    for part in text_parts(said) if said else []:
+        active.stream.put(active.run.attempt, part)
     parts, count = active.stream.said() if active.run.pending_message else ([], 0)
     active.leave()
     end = partial(services.end_run, active.run, status, error, attempt=active.run.attempt, parts=parts, count=count, facts=facts)
     try:
-        persist(end)
+        persist(partial(people.end_and_want_human, active.run.thread_id, end) if wants_human and active.run.thread_id else end)
     except LeaseLost:
         logger.info("run %s had ended already", active.run.pk)

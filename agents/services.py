@@ -52,27 +52,29 @@ def send(
     message_id: UUID | None = None,
     meanwhile: str = "queue",
     options: Mapping[str, Any] | None = None,
-) -> tuple[Message, Run]:
+    answer: bool = True,
+) -> tuple[Message, Run | None]:
     """Save a prompt and queue its answer. The same id and text again return the same rows and change nothing.
 
-    `agent` is empty for the thread's own. `meanwhile` says what to do while an answer is being written: `queue` behind it,
-    `interrupt` it, or `reject` (Busy). `options` are StoredOptions, and count before those of the thread and the agent. Raises
-    BadInput, Conflict (the id is taken).
+    There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
+    `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
+    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken).
     """
-    text = _checked(text)
+    text = checked(text)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
     options = dict(options or {})
     chosen.stored(options)
     message_id = message_id or uuid7()
     try:
         with Thread.changing(thread.pk) as change:
-            if repeated := _repeated(message_id, thread, user, text):
-                return repeated
+            if existing := repeated(message_id, thread, user, text):
+                return existing, existing.answers.order_by("created_at").first()
             if meanwhile == "reject" and change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
-            _make_way(change, interrupt=meanwhile == "interrupt")
-            change.then(lambda: _hint(thread.pk))
-            return _save_prompt(change, user, text, chosen.name, message_id, options)
+            answer = answer and not change.thread.awaits_human
+            if answer:
+                _make_way(change, interrupt=meanwhile == "interrupt")
+            return _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
 
@@ -87,7 +89,6 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
             raise Busy("An answer is being written.")
         again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
-        change.then(lambda: _hint(run.thread_id))
     return prompt, again
 
 
@@ -217,8 +218,7 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     """The run that asked has ended: what the person answers is a prompt of its own."""
     run = call.run
     assert run is not None
-    change.then(lambda: _hint(change.thread.pk))
-    _save_prompt(change, user, str(call.result), run.agent, uuid7(), {})
+    _save_prompt(change, user, str(call.result), run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -243,7 +243,7 @@ def _make_way(change: Change, *, interrupt: bool) -> None:
         run.end_in(change, Run.Status.STOPPED)
 
 
-def _checked(text: str) -> str:
+def checked(text: str) -> str:
     if not text.strip():
         raise BadInput("text", "Write something first.")
     if len(text) > settings.MAX_PROMPT_CHARS:
@@ -253,24 +253,26 @@ def _checked(text: str) -> str:
     return text
 
 
-def _repeated(message_id: UUID, thread: Thread, user: User, text: str) -> tuple[Message, Run] | None:
-    existing = Message.objects.filter(pk=message_id).first()
-    if existing is None:
-        return None
-    if existing.thread_id != thread.pk or existing.author_id != user.pk or existing.text != text:
+def repeated(message_id: UUID | None, thread: Thread, user: User, text: str) -> Message | None:
+    """The message of this id, if it is there already; Conflict if it says something else, or elsewhere."""
+    existing = Message.objects.filter(pk=message_id).first() if message_id else None
+    if existing is not None and (existing.thread_id != thread.pk or existing.author_id != user.pk or existing.text != text):
         raise Conflict(TAKEN)
-    run = existing.answers.order_by("created_at").first()
-    if run is None:
-        raise Conflict(TAKEN)
-    return existing, run
+    return existing
 
 
-def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: UUID, options: dict[str, Any]) -> tuple[Message, Run]:
+def _save_prompt(
+    change: Change, user: User, text: str, agent: str, message_id: UUID, options: dict[str, Any], *, answer: bool
+) -> tuple[Message, Run | None]:
     thread = change.thread
     order, step_order = thread.next_turn()
     content = [{"type": "text", "text": text}]
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
-    run = _queue_run(change, user, message, agent, message, options=options)
+    run = None
+    if answer:
+        run = _queue_run(change, user, message, agent, message, options=options)
+    else:
+        change.add(message)
     change.touch()
     if not thread.title:
         change.update_thread(title=_title(text))
@@ -279,8 +281,14 @@ def _save_prompt(change: Change, user: User, text: str, agent: str, message_id: 
     return message, run
 
 
-def _queue_run(change: Change, user: User, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
-    """A queued run with its pending row, and the `new` rows before it."""
+def queue_answer(change: Change, prompt: Message, agent: str) -> Run:
+    """Queue an answer to a message that has none, as part of a change."""
+    return _queue_run(change, prompt.author, prompt, agent)
+
+
+def _queue_run(change: Change, user: User | None, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
+    """A queued run with its pending row, and the `new` rows before it; the workers are told."""
+    change.then(lambda: _hint(change.thread.pk))
     run = Run(
         thread=change.thread,
         prompt=prompt,

@@ -10,6 +10,7 @@ from agentsite.samples.banker import banker
 from agentsite.samples.concierge import concierge, confirmation, sms
 from agentsite.samples.helpdesk import helpdesk
 from agentsite.samples.researcher import researcher
+from agentsite.samples.who_answers import careful, reception, switchboard
 
 AGENTS = [
     Agent(
@@ -60,4 +61,7 @@ AGENTS = [
     researcher,
     helpdesk,
     assistant,
+    reception,
+    switchboard,
+    careful,
 ]

@@ -108,6 +108,11 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "", ("http", "https"))
 # Without a key and without a server of one's own the demo model answers.
 MODEL = env.text("AGENTSITE_MODEL", "gpt-4o-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "demo")
+# Without OpenAI's own server there is no model that is surely there.
+EMBEDDING_MODEL = env.text(
+    "AGENTSITE_EMBEDDING_MODEL", "text-embedding-3-small" if OPENAI_API_KEY and not OPENAI_BASE_URL else "hashed-256"
+)
+EMBEDDING_DIMENSIONS = env.number("AGENTSITE_EMBEDDING_DIMENSIONS", 0)
 DEMO_TOKENS_PER_SECOND = env.number("AGENTSITE_DEMO_TOKENS_PER_SECOND", 50, least=1)
 STALL_SECONDS = env.number("AGENTSITE_STALL_SECONDS", 60, least=0.1, cast=float)
 TIME_SLICE_SECONDS = env.number("AGENTSITE_TIME_SLICE_SECONDS", 300, least=1, cast=float)

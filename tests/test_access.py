@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -14,37 +15,40 @@ from threads.models import Run, Thread, ThreadMember, User
 
 ClientOf = Callable[[User], Client]
 NOBODYS = uuid.uuid4()
-# (method, address, body): what anonymous, a stranger, a viewer, a writer and the owner get.
-ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int]]] = {
-    ("GET", "/"): (None, (302, 302, 302, 302, 302)),
-    ("GET", "/threads/new/"): (None, (302, 200, 200, 200, 200)),
-    ("GET", "/threads/{thread}/"): (None, (302, 404, 200, 200, 200)),
-    ("GET", "/accounts/sign-in/"): (None, (200, 302, 302, 302, 302)),
-    ("GET", "/accounts/sign-up/"): (None, (200, 302, 302, 302, 302)),
-    ("GET", "/accounts/sign-out/"): (None, (405, 405, 405, 405, 405)),
-    ("GET", "/api/openapi.json"): (None, (200, 200, 200, 200, 200)),
-    ("GET", "/api/docs"): (None, (200, 200, 200, 200, 200)),
-    ("GET", "/api/agents"): (None, (401, 200, 200, 200, 200)),
-    ("GET", "/api/threads"): (None, (401, 200, 200, 200, 200)),
-    ("POST", "/api/threads"): ({}, (401, 201, 201, 201, 201)),
-    ("GET", "/api/threads/{thread}"): (None, (401, 404, 200, 200, 200)),
-    ("PATCH", "/api/threads/{thread}"): ({"title": "New"}, (401, 404, 403, 200, 200)),
-    ("GET", "/api/threads/{thread}/members"): (None, (401, 404, 200, 200, 200)),
-    ("POST", "/api/threads/{thread}/members"): ({"username": "guest"}, (401, 404, 403, 403, 201)),
-    ("DELETE", "/api/threads/{thread}/members/{guest}"): (None, (401, 404, 403, 403, 204)),
-    ("GET", "/api/threads/{thread}/messages"): (None, (401, 404, 200, 200, 200)),
-    ("POST", "/api/threads/{thread}/messages"): ({"text": "Hello"}, (401, 404, 403, 202, 202)),
-    ("GET", "/api/threads/{thread}/tool-calls"): (None, (401, 404, 200, 200, 200)),
-    ("POST", "/api/threads/{thread}/tool-calls/{call}/result"): ({"result": "Yes"}, (401, 404, 403, 400, 400)),
+# (method, address, body): what anonymous, a stranger, a viewer, a writer, the owner and an operator get.
+ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int, int]]] = {
+    ("GET", "/"): (None, (302, 302, 302, 302, 302, 302)),
+    ("GET", "/threads/new/"): (None, (302, 200, 200, 200, 200, 200)),
+    ("GET", "/threads/{thread}/"): (None, (302, 404, 200, 200, 200, 200)),
+    ("GET", "/accounts/sign-in/"): (None, (200, 302, 302, 302, 302, 302)),
+    ("GET", "/accounts/sign-up/"): (None, (200, 302, 302, 302, 302, 302)),
+    ("GET", "/accounts/sign-out/"): (None, (405, 405, 405, 405, 405, 405)),
+    ("GET", "/api/openapi.json"): (None, (200, 200, 200, 200, 200, 200)),
+    ("GET", "/api/docs"): (None, (200, 200, 200, 200, 200, 200)),
+    ("GET", "/api/agents"): (None, (401, 200, 200, 200, 200, 200)),
+    ("GET", "/api/threads"): (None, (401, 200, 200, 200, 200, 200)),
+    ("POST", "/api/threads"): ({}, (401, 201, 201, 201, 201, 201)),
+    ("GET", "/api/threads/{thread}"): (None, (401, 404, 200, 200, 200, 200)),
+    ("PATCH", "/api/threads/{thread}"): ({"title": "New"}, (401, 404, 403, 200, 200, 200)),
+    ("GET", "/api/threads/{thread}/members"): (None, (401, 404, 200, 200, 200, 200)),
+    ("POST", "/api/threads/{thread}/members"): ({"username": "guest"}, (401, 404, 403, 403, 201, 403)),
+    ("DELETE", "/api/threads/{thread}/members/{guest}"): (None, (401, 404, 403, 403, 204, 403)),
+    ("GET", "/api/threads/{thread}/messages"): (None, (401, 404, 200, 200, 200, 200)),
+    ("POST", "/api/threads/{thread}/messages"): ({"text": "Hello"}, (401, 404, 403, 202, 202, 202)),
+    ("GET", "/api/threads/{thread}/tool-calls"): (None, (401, 404, 200, 200, 200, 200)),
+    ("POST", "/api/threads/{thread}/tool-calls/{call}/result"): ({"result": "Yes"}, (401, 404, 403, 400, 400, 400)),
     ("POST", "/api/threads/{thread}/decisions"): (
         {"decisions": [{"call": str(NOBODYS), "approved": True, "arguments_hash": ""}]},
-        (401, 404, 403, 400, 400),
+        (401, 404, 403, 400, 400, 400),
     ),
-    ("POST", "/api/threads/{thread}/stop"): ({}, (401, 404, 403, 200, 200)),
-    ("POST", "/api/runs/{run}/stop"): ({}, (401, 404, 403, 200, 200)),
-    ("POST", "/api/runs/{run}/retry"): ({}, (401, 404, 403, 202, 202)),
+    ("POST", "/api/threads/{thread}/take-over"): ({}, (401, 404, 403, 403, 403, 200)),
+    ("POST", "/api/threads/{thread}/hand-back"): ({}, (401, 404, 403, 403, 403, 200)),
+    ("POST", "/api/threads/{thread}/replies"): ({"text": "Hello"}, (401, 404, 403, 403, 403, 201)),
+    ("POST", "/api/threads/{thread}/stop"): ({}, (401, 404, 403, 200, 200, 200)),
+    ("POST", "/api/runs/{run}/stop"): ({}, (401, 404, 403, 200, 200, 200)),
+    ("POST", "/api/runs/{run}/retry"): ({}, (401, 404, 403, 202, 202, 202)),
 }
-WHO = ["anonymous", "stranger", "viewer", "writer", "owner"]
+WHO = ["anonymous", "stranger", "viewer", "writer", "owner", "operator"]
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
@@ -74,7 +78,8 @@ def test_every_address_is_listed() -> None:
 @pytest.mark.parametrize("who", WHO)
 @pytest.mark.parametrize(("method", "path"), list(ROUTES), ids=lambda value: str(value))
 def test_the_matrix(method: str, path: str, who: str, alice: User, thread: Thread, client_of: ClientOf) -> None:
-    people = {"owner": alice} | {name: User.objects.create_user(name) for name in ("stranger", "viewer", "writer", "guest")}
+    people = {"owner": alice} | {name: User.objects.create_user(name) for name in ("stranger", "viewer", "writer", "guest", "operator")}
+    people["operator"].user_permissions.add(Permission.objects.get(codename="operate_thread"))
     for role in ("viewer", "writer"):
         thread.members.create(user=people[role], role=role)
     if "{guest}" in path:

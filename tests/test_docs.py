@@ -20,7 +20,8 @@ def test_code_blocks_run(
     page: Path, alice: User, bob: User, thread: Thread, ask: Callable[..., Any], offered: dict[str, Agent], settings: Any
 ) -> None:
     settings.MODEL = "demo"
-    names: dict[str, Any] = {"alice": alice, "bob": bob, "thread": thread, "ask": ask, "offered": offered, "__name__": "docs"}
+    olga = User.objects.create_user("olga")
+    names: dict[str, Any] = {"alice": alice, "bob": bob, "olga": olga, "thread": thread, "ask": ask, "offered": offered, "__name__": "docs"}
     text = page.read_text()
     for block in BLOCK.finditer(text):
         line = text.count("\n", 0, block.start()) + 1

@@ -16,6 +16,7 @@ from django.contrib.auth import get_user
 from django.db import OperationalError
 from django.http import HttpRequest
 
+from threads.access import may_view
 from threads.broadcast import thread_group
 from threads.models import Thread, User
 from threads.sync import snapshot
@@ -155,7 +156,7 @@ class ThreadSocket(PushSocket):
     async def join(self, user: User) -> None:
         """Join first, then read: a frame of the meantime is dropped by its version, a missed one could not be told."""
         thread_id: UUID = self.scope["url_route"]["kwargs"]["thread_id"]
-        if not await read(Thread.objects.visible_to(user).filter(pk=thread_id).exists):
+        if not await read(lambda: may_view(user, thread_id)):
             raise Refused(NOT_YOURS)
         self.thread_id, self.group, self.cursors = thread_id, thread_group(thread_id), dict[str, int]()
         await self.channel_layer.group_add(self.group, self.channel_name)
@@ -185,7 +186,7 @@ class ThreadSocket(PushSocket):
     async def recheck(self, message: dict[str, Any]) -> None:
         """Somebody was removed; the watch loop would see it within a second, a push is sooner."""
         del message
-        if not await read(lambda: Thread.objects.filter(pk=str(self.thread_id), members__user=self.user_id).exists()):
+        if not await read(lambda: may_view(User.objects.get(pk=self.user_id), str(self.thread_id))):
             await self.close(NOT_YOURS)
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:

@@ -77,6 +77,15 @@ def _call(part: Part) -> Call:
 DELTAS = {"text-delta": ("id", "delta"), "reasoning-delta": ("id", "delta"), "tool-input-delta": ("toolCallId", "inputTextDelta")}
 
 
+def text_parts(text: str) -> list[Part]:
+    """A text that is complete, as parts."""
+    return [
+        {"type": "text-start", "id": "text-1"},
+        {"type": "text-delta", "id": "text-1", "delta": text},
+        {"type": "text-end", "id": "text-1"},
+    ]
+
+
 def merge(parts: Iterable[Part]) -> list[Part]:
     """Join neighbouring deltas of one text or tool input. Linear in the text."""
     merged: list[Part] = []

@@ -20,6 +20,7 @@ SELECT json_build_object(
     'kind', t.kind, 'last_activity', t.last_activity, 'created_at', t.created_at,
     'owner', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.owner_id),
     'assigned_to', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.assigned_to_id),
+    'human_wanted_at', t.human_wanted_at,
     'members', (SELECT coalesce(json_agg(json_build_object('id', u.id, 'name', {name}, 'role', m.role) ORDER BY m.id), '[]')
                 FROM threads_threadmember m JOIN threads_user u ON u.id = m.user_id WHERE m.thread_id = t.id),
     'running', EXISTS (SELECT FROM threads_run r WHERE r.thread_id = t.id AND r.status IN ('queued', 'running', 'waiting'))
@@ -59,6 +60,7 @@ def message_row(message: "Message") -> Json:
         "agent_name": message.agent_name,
         "content": message.content,
         "run": _id(message.run_id),
+        "provider": message.provider,
         "model": message.model,
         "finish_reason": message.finish_reason,
         "error": message.error,

@@ -23,7 +23,14 @@ PING_TICKS = 5
 READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
 
 LOOK = """
-SELECT w.n - 1, s.session_key IS NOT NULL AND u.is_active, m.id IS NOT NULL OR w.thread IS NULL, t.version,
+SELECT w.n - 1, s.session_key IS NOT NULL AND u.is_active,
+       m.id IS NOT NULL OR w.thread IS NULL OR (t.id IS NOT NULL AND (u.is_superuser OR EXISTS (
+           SELECT FROM auth_permission p WHERE p.codename = 'operate_thread' AND p.content_type_id = (
+                   SELECT id FROM django_content_type WHERE app_label = 'threads' AND model = 'thread')
+               AND (EXISTS (SELECT FROM threads_user_user_permissions o WHERE o.user_id = u.id AND o.permission_id = p.id)
+                    OR EXISTS (SELECT FROM threads_user_groups g JOIN auth_group_permissions o ON o.group_id = g.group_id
+                               WHERE g.user_id = u.id AND o.permission_id = p.id))))),
+       t.version,
        (SELECT json_object_agg(r.id, coalesce(
                    (SELECT d."end" FROM threads_delta d WHERE d.run_id = r.id AND d.attempt = r.attempt AND d.start >= r.base
                     ORDER BY d.start DESC LIMIT 1), r.base))::text

@@ -7,6 +7,7 @@ import { Composer } from "#composer";
 import { element, embedded } from "#element";
 import { MessageList } from "#message_list";
 import { Older } from "#older";
+import { PersonBar } from "#person_bar";
 import { Scroll } from "#scroll";
 import { Share } from "#share";
 import { startShell } from "#shell";
@@ -30,14 +31,16 @@ const answerCall = (call, result) => request("POST", `${path}/tool-calls/${call.
 const decide = (calls, approved, reason) => request("POST", `${path}/decisions`, {
   decisions: calls.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
 });
-const mayWrite = () => ["owner", "writer"].includes(myRole());
-const rowsOf = ({ message, run }) => ({ messages: [message], runs: [run] });
+const operates = embedded("operates");
+const mayWrite = () => operates || ["owner", "writer"].includes(myRole());
+const rowsOf = ({ message, run }) => ({ messages: [message], runs: run ? [run] : [] });
 
 async function send({ id, text }) {
   store.post({ id, text });
   scroll.toEnd();
   try {
-    store.adopt(rowsOf(await request("POST", `${path}/messages`, { id, text, agent: at("agent").value })));
+    if (personBar.isMine) store.adopt(rowsOf({ message: await request("POST", `${path}/replies`, { id, text }) }));
+    else store.adopt(rowsOf(await request("POST", `${path}/messages`, { id, text, agent: at("agent").value })));
   } catch (error) {
     // The row may have come by the socket although its answer got lost.
     if (!store.messages.has(id)) throw error;
@@ -60,12 +63,18 @@ async function stop() {
 function drawDock() {
   at("stop").hidden = store.activeRuns.length === 0 || !mayWrite();
   at("composer").hidden = !mayWrite();
+  at("agent").parentElement.hidden = Boolean(store.thread.assigned_to);
+  at("text").placeholder = personBar.isMine ? "Answer under your name…" : "Write a message…";
   at("read-only").hidden = mayWrite();
   at("read-only").textContent = `You can read this thread. ${store.thread.owner?.name ?? "Its owner"} can let you write.`;
 }
 
-function fillAgents() {
-  at("agent").append(...agents.map((agent) => element("option", { value: agent.name, selected: agent.name === store.thread.agent }, agent.title)));
+/** The agents to choose from, and the thread's own: it may have been handed to one that nobody can choose. */
+function drawAgents() {
+  if (drawAgents.shown === store.thread.agent) return;
+  drawAgents.shown = store.thread.agent;
+  const offered = agents.filter((agent) => agent.listed || agent.name === store.thread.agent);
+  at("agent").replaceChildren(...offered.map((agent) => element("option", { value: agent.name, selected: agent.name === store.thread.agent }, agent.title)));
 }
 
 function unavailable(code) {
@@ -75,7 +84,8 @@ function unavailable(code) {
   at("read-only").textContent = "This thread is no longer available to you.";
 }
 
-fillAgents();
+drawAgents();
+const personBar = new PersonBar(store, { node: at("person-bar"), path, me, operates });
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
 const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, mayWrite });
@@ -88,7 +98,7 @@ new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
 at("stop").addEventListener("click", stop);
 // Whoever opens a card wants to read it, not to be carried to the end.
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
-store.subscribe(({ run }) => run === null && drawDock());
+store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
 startShell({ currentId: threadId });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });

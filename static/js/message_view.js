@@ -25,7 +25,8 @@ export class MessageView {
     this.node.classList.toggle("outgoing", outgoing);
     setText(this.author, author?.name ?? (message.agent_name || message.role));
     setText(this.text, outgoing ? message.text : textOf(message));
-    setText(this.note, outgoing ? "Sending…" : message.error?.message ?? "");
+    this.node.classList.toggle("of-person", message.provider === "human");
+    setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : ""));
     if (!outgoing) this.showTime(message.created_at);
   }
 

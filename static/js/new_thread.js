@@ -7,7 +7,7 @@ import { startShell } from "#shell";
 import { uuid7 } from "#uuid";
 
 const at = (id) => document.getElementById(id);
-const agents = embedded("agents-data");
+const agents = embedded("agents-data").filter((agent) => agent.listed);
 const preferred = embedded("chosen");
 const threadId = uuid7(); // one for this page: trying again makes no second thread
 

@@ -67,6 +67,8 @@ class Thread(models.Model):
     assigned_to = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="assigned_threads"
     )
+    # The agents wait for a person since then.
+    human_wanted_at = models.DateTimeField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     # What this thread wants otherwise than its agents (model, instructions, …); see `agents.options`.
     options = models.JSONField(default=dict, blank=True)
@@ -86,6 +88,7 @@ class Thread(models.Model):
     objects = ThreadQuerySet.as_manager()
 
     class Meta:
+        permissions = [("operate_thread", "Can read every thread and answer in it")]
         indexes = [
             models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
             models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
@@ -120,6 +123,11 @@ class Thread(models.Model):
             with cls.changing(thread.pk) as change:
                 change.describe()
         return thread
+
+    @property
+    def awaits_human(self) -> bool:
+        """Whether a person answers here, or is waited for; then no agent does."""
+        return self.assigned_to_id is not None or self.human_wanted_at is not None
 
     @property
     def family(self) -> ThreadQuerySet:

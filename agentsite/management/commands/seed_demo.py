@@ -3,12 +3,14 @@
 from typing import Any
 
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from django.core.management.base import BaseCommand, CommandError
 
 from threads.models import User
 
 CAST = {"alice": "asks", "bob": "can be invited", "olga": "the operator", "admin": "sees the admin at /admin/"}
 PASSWORD = "agentsite-demo"
+OPERATOR = ["operate_thread", "add_routingsample", "change_routingsample", "delete_routingsample", "view_routingsample"]
 
 
 class Command(BaseCommand):
@@ -23,5 +25,7 @@ class Command(BaseCommand):
         for username, role in CAST.items():
             if not User.objects.filter(username=username).exists():
                 staff = username in ("olga", "admin")
-                User.objects.create_user(username, None, PASSWORD, is_staff=staff, is_superuser=username == "admin")
+                user = User.objects.create_user(username, None, PASSWORD, is_staff=staff, is_superuser=username == "admin")
+                if username == "olga":
+                    user.user_permissions.set(Permission.objects.filter(codename__in=OPERATOR))
             self.stdout.write(f"  {username:<6} {PASSWORD}  ({role})")

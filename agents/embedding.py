@@ -1,0 +1,89 @@
+"""Embeddings: texts as vectors whose nearness is likeness.
+
+`hashed-256` needs no model: it hashes words and the pieces of words, so it finds what is written alike, not what means the same. Any
+other name is a model of the OpenAI-compatible server (OPENAI_BASE_URL).
+"""
+
+import math
+import re
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import cache
+
+from django.conf import settings
+from openai import APIConnectionError, APIError, APIStatusError, OpenAI
+
+from agents.errors import ProviderError
+
+Vector = list[float]
+Embed = Callable[[Sequence[str]], list[Vector]]
+HASHED = re.compile(r"hashed-(\d+)")
+BATCH = 64
+# Models refuse longer texts; chunks are shorter than this anyway.
+MAX_CHARS = 20_000
+PIECES = 3
+
+
+def embed(texts: Sequence[str], model: str = "") -> list[Vector]:
+    """A vector for each text, all of one length. `model` is empty for the site's. Raises ProviderError."""
+    model = model or settings.EMBEDDING_MODEL
+    if matched := HASHED.fullmatch(model):
+        return [_hashed(text, int(matched[1])) for text in texts]
+    return [vector for start in range(0, len(texts), BATCH) for vector in _ask(texts[start : start + BATCH], model)]
+
+
+def dimensions(model: str = "") -> int | None:
+    """The length of the model's vectors, as far as it is known without asking it."""
+    model = model or settings.EMBEDDING_MODEL
+    if matched := HASHED.fullmatch(model):
+        return int(matched[1])
+    return settings.EMBEDDING_DIMENSIONS or KNOWN.get(model)
+
+
+KNOWN = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+
+
+@cache
+def _client(key: str, base_url: str) -> OpenAI:
+    return OpenAI(api_key=key or "none", base_url=base_url or None, max_retries=2, timeout=30)
+
+
+def _ask(texts: Sequence[str], model: str) -> list[Vector]:
+    wanted = {"dimensions": settings.EMBEDDING_DIMENSIONS} if settings.EMBEDDING_DIMENSIONS else {}
+    # Servers refuse empty texts.
+    given = [text[:MAX_CHARS] or " " for text in texts]
+    try:
+        answer = _client(settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL).embeddings.create(
+            model=model, input=given, encoding_format="float", **wanted
+        )
+    except APIError as error:
+        raise _provider_error(error) from error
+    vectors = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
+    if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
+        raise ProviderError("garbage", "The embedding model's server answered with other vectors than it was asked for.", retryable=True)
+    return vectors
+
+
+def _provider_error(error: APIError) -> ProviderError:
+    if isinstance(error, APIConnectionError):
+        return ProviderError("connection", "The embedding model's server could not be reached.", retryable=True)
+    status = error.status_code if isinstance(error, APIStatusError) else 500
+    if status in (401, 403):
+        return ProviderError("auth", "The embedding model's server refused the API key.", retryable=False)
+    retryable = status in (408, 429) or status >= 500
+    return ProviderError("server", f"The embedding model's server failed ({status}).", retryable=retryable)
+
+
+def _hashed(text: str, dimensions: int) -> Vector:
+    """Words count most, their pieces make up for endings and typing errors. Signed hashing keeps chance meetings from adding up."""
+    vector = [0.0] * dimensions
+    for word, times in Counter(re.findall(r"\w+", text.lower())).items():
+        weight = (1 + math.log(times)) * min(1.0, len(word) / 5)
+        padded = f"<{word}>"
+        pieces = [padded[at : at + PIECES] for at in range(len(padded) - PIECES + 1)]
+        for feature, share in ((word, 1.0), *((piece, 0.5 / math.sqrt(len(pieces))) for piece in pieces)):
+            number = zlib.crc32(feature.encode())
+            vector[number % dimensions] += weight * share * (1 if number >> 31 else -1)
+    length = math.sqrt(sum(each * each for each in vector))
+    return [each / length for each in vector] if length else [1 / math.sqrt(dimensions)] * dimensions

@@ -1,0 +1,49 @@
+"""What operators do in a conversation: take it over, answer, hand it back."""
+
+from typing import Any
+from uuid import UUID
+
+from ninja import Schema, Status
+from pydantic import Field, JsonValue
+
+from agents import people
+from threads.access import SignedRequest, thread_for
+from threads.api import router
+from threads.rows import Json, message_row, thread_rows
+
+__all__ = ["router"]
+
+
+class HandBack(Schema):
+    """`answer`: the agent goes on at once with what was said last."""
+
+    answer: bool = False
+
+
+class Reply(Schema):
+    """What a person answers. `id` is a UUID made by the client: sending it twice changes nothing."""
+
+    text: str
+    id: UUID | None = None
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@router.post("/threads/{uuid:thread_id}/take-over")
+def take_over(request: SignedRequest, thread_id: UUID) -> Json:
+    """Answer in the agents' place from now on. For operators."""
+    people.take_over(request.user, thread_for(request.user, thread_id, "operate"))
+    return thread_rows([thread_id])[0]
+
+
+@router.post("/threads/{uuid:thread_id}/hand-back")
+def hand_back(request: SignedRequest, thread_id: UUID, back: HandBack) -> Json:
+    """Let the agents answer again. For operators."""
+    people.hand_back(request.user, thread_for(request.user, thread_id, "operate"), answer=back.answer)
+    return thread_rows([thread_id])[0]
+
+
+@router.post("/threads/{uuid:thread_id}/replies", response={201: Any})
+def reply(request: SignedRequest, thread_id: UUID, said: Reply) -> Status[Json]:
+    """Answer under one's own name. For operators."""
+    thread = thread_for(request.user, thread_id, "operate")
+    return Status(201, message_row(people.reply(request.user, thread, said.text, message_id=said.id, metadata=said.metadata)))

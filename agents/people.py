@@ -1,0 +1,102 @@
+"""People beside the agents: what is said without asking anybody, an operator who takes a conversation over, answers and hands it back.
+
+Each function is one transaction.
+"""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from agents import services
+from agents.errors import BadInput, Conflict
+from agents.registry import get_agent
+from threads.changes import Change
+from threads.ids import uuid7
+from threads.models import Message, Run, Thread, User
+
+PROVIDER = "human"
+# A route's word for "a person" (`agents.routing`), and what the answer says then.
+HUMAN = "human"
+WAITING = "A colleague will answer you here."
+
+
+def take_over(operator: User, thread: Thread) -> None:
+    """From now on the operator answers, not the agents; what is being answered or queued ends as stopped. Conflict if somebody else
+    has the conversation."""
+    with Thread.changing(thread.pk) as change:
+        _require_free(change, operator)
+        if change.thread.assigned_to_id != operator.pk:
+            end_live_runs(change)
+            change.update_thread(assigned_to=operator, human_wanted_at=None)
+
+
+def hand_back(operator: User, thread: Thread, *, answer: bool = False) -> Run | None:
+    """The agents answer again. With `answer` the thread's agent goes on at once, if the last word is a user's. Conflict if somebody
+    else has the conversation."""
+    with Thread.changing(thread.pk) as change:
+        _require_free(change, operator)
+        change.update_thread(assigned_to=None, human_wanted_at=None)
+        last = change.thread.messages.settled().order_by("order", "step_order").last()
+        if not answer or last is None or last.role != Message.Role.USER:
+            return None
+        return services.queue_answer(change, last, get_agent(change.thread.default_agent).name)
+
+
+def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None = None, metadata: dict[str, Any] | None = None) -> Message:
+    """Answer as a person: a row of provider `human` under the operator's own name, with any JSON as `metadata`. The same id and text
+    again change nothing. Conflict if somebody else has the conversation."""
+    text = services.checked(text)
+    if not isinstance(metadata or {}, dict):
+        raise BadInput("metadata", "metadata is an object.")
+    with Thread.changing(thread.pk) as change:
+        if existing := services.repeated(message_id, thread, operator, text):
+            return existing
+        _require_free(change, operator)
+        order, step_order = change.thread.next_step(max(change.thread.last_order, 0))
+        message = Message(
+            id=message_id or uuid7(),
+            thread=change.thread,
+            order=order,
+            step_order=step_order,
+            role=Message.Role.ASSISTANT,
+            author=operator,
+            agent_name=operator.name[:100],
+            provider=PROVIDER,
+            provider_metadata=metadata or {},
+            content=[{"type": "text", "text": text}],
+            finish_reason="stop",
+        )
+        change.add(message)
+        change.touch()
+    return message
+
+
+def want_human(thread_id: UUID) -> None:
+    """The conversation waits for a person; until one takes it, or hands it back, no agent answers."""
+    with Thread.changing(thread_id) as change:
+        if change.thread.assigned_to_id is None and change.thread.human_wanted_at is None:
+            end_live_runs(change)
+            change.update_thread(human_wanted_at=timezone.now())
+
+
+def end_and_want_human(thread_id: UUID, end: Callable[[], None]) -> None:
+    """End a run, and let the conversation wait for a person."""
+    with transaction.atomic():
+        end()
+        want_human(thread_id)
+
+
+def end_live_runs(change: Change) -> None:
+    """End what is being answered or queued; questions to a person stay open."""
+    runs = change.thread.runs.live().select_related("pending_message").order_by("created_at")
+    for run in runs.select_for_update(no_key=True, of=("self",)):
+        run.end_in(change, Run.Status.STOPPED)
+
+
+def _require_free(change: Change, operator: User) -> None:
+    assigned = change.thread.assigned_to
+    if assigned is not None and assigned.pk != operator.pk:
+        raise Conflict(f"{assigned.name} has this conversation.")
