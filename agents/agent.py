@@ -8,14 +8,20 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
+from agents.context_options import ContextOptions
 from agents.handoffs import handoff_tool
 from agents.results import Step, StopCondition
 from agents.tools import Tool, tool_from
 from threads.errors import BadInput
 
 if TYPE_CHECKING:
+    from agents.context import Context
     from agents.providers.demo import Script
     from agents.routing import Route
+    from threads.models import Message
+
+
+DEFAULT_CONTEXT = ContextOptions()
 
 
 class StoredOptions(BaseModel):
@@ -28,6 +34,7 @@ class StoredOptions(BaseModel):
     steps: int | None = Field(None, ge=1, le=1000)
     settings: dict[str, JsonValue] | None = None
     tools: list[str] | None = None
+    context_options: ContextOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Agent:
     listed: whether people can choose it; others are reached by handoffs, and by code.
     route: who answers instead, asked once before the first model call; see `agents.routing`.
     escalate: a function of the structured answer (`output`); if it is true, the conversation waits for a person.
+    context_options: what it is told besides; see `agents.context_options`.
+    context_handler: a function of the `agents.context.Context` that returns the messages to be told, in place of `context.all`.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
@@ -59,6 +68,8 @@ class Agent:
     handoffs: "Sequence[str | Agent]" = ()
     deps: Any = None
     listed: bool = True
+    context_options: ContextOptions = DEFAULT_CONTEXT
+    context_handler: "Callable[[Context], list[Message]] | None" = None
     route: "Route | None" = None
     escalate: Callable[[Any], bool] | None = None
     stop_when: StopCondition | Sequence[StopCondition] = ()
@@ -98,10 +109,11 @@ class Agent:
         if not options:
             return self
         try:
-            return self.using(**StoredOptions.model_validate(options).model_dump(exclude_unset=True))
+            stored = StoredOptions.model_validate(options)
         except ValidationError as error:
             first = error.errors()[0]
             raise BadInput(f"options.{'.'.join(map(str, first['loc']))}", str(first["msg"])) from error
+        return self.using(**{name: getattr(stored, name) for name in stored.model_fields_set})
 
     def is_done(self, steps: Sequence[Step]) -> bool:
         """Whether a condition of `stop_when` holds."""

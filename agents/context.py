@@ -1,69 +1,235 @@
-"""What the model sees: the thread's settled rows as chat messages, always in a form that every server accepts.
+"""What the model sees, always in a form that every server accepts; `messages_for` builds it, and shows it to whoever asks.
 
-Whatever happened before (a stop, a crash, a deletion), the next prompt gets an answer: each tool call has exactly one result right
-after it, results without a call and empty messages are left out.
+In this order: instructions, messages found by search, recent ones, those that the call brought along, the prompt, and what was answered
+to it already. Whatever happened before (a stop, a crash, a deletion), the next prompt gets an answer: each tool call has exactly one
+result right after it, results without a call and empty messages are left out.
 """
 
 import json
+import logging
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.conf import settings
+
+from agents.budget import Fitted, Turn, fit
+from agents.context_options import ContextOptions, SearchOptions
+from agents.embedding import Embed, embed
+from agents.errors import BadInput, ProviderError
+from threads import search
 from threads.convert import as_written, unsaved_rows
-from threads.models import Message, Run, ToolCall
+from threads.embeddings import models_in_use
+from threads.models import Memory, Message, Run, Thread, ToolCall, User
 from threads.schemas import NewMessage
 
 if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.unsaved import AnyRun
 
-RECENT_MESSAGES = 100
+__all__ = ["Context", "ContextOptions", "SearchOptions", "fetch_context", "messages_for"]
+logger = logging.getLogger(__name__)
+Chat = dict[str, Any]
 UNSETTLED = {
     ToolCall.Status.UNKNOWN: "The outcome of this call is unknown: it was started, and may or may not have taken effect.",
     ToolCall.Status.REQUESTED: "A person was asked and has not answered yet.",
     ToolCall.Status.EXPIRED: "Nobody approved this call in time.",
 }
+MAX_MEMORIES = 50
 
 
-def messages_for(run: "AnyRun", agent: "Agent") -> list[dict[str, Any]]:
-    """Instructions and the newest settled rows up to and including the run's own turn, in OpenAI's chat format."""
-    rows, named = _rows(run)
-    calls = {str(call.pk): call for call in named}
-    instructions = [{"role": "system", "content": agent.instructions}] if agent.instructions else []
-    return instructions + [message for row in rows for message in _messages(row, calls)]
+@dataclass
+class Context:
+    """The rows that a model is told, by where they come from, each oldest first; `calls` are the tool calls they name, by id."""
+
+    search: list[Message] = field(default_factory=list)
+    recent: list[Message] = field(default_factory=list)
+    input: list[Message] = field(default_factory=list)
+    prompt: list[Message] = field(default_factory=list)
+    existing: list[Message] = field(default_factory=list)
+    calls: dict[str, ToolCall] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def all(self) -> list[Message]:
+        """All of them, in the order in which they are told."""
+        return [*self.search, *self.recent, *self.input, *self.prompt, *self.existing]
+
+
+def messages_for(run: "AnyRun", agent: "Agent", *, max_tokens: int | None = None) -> Fitted:
+    """What the model sees at the run's next call, in OpenAI's chat format, within the token budget."""
+    context = context_of(run, agent.context_options)
+    told = agent.context_handler(context) if agent.context_handler else context.all
+    system = [{"role": "system", "content": text} for text in (agent.instructions, *context.notes) if text]
+    own = {id(row) for row in (*context.input, *context.prompt, *context.existing)}
+    turns = list(_turns(told, context, own))
+    tools = len(json.dumps([tool.schema for tool in agent.toolbox.values()]))
+    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
+    return fit(system, turns, min(max_tokens or window, window), answer=agent.settings.get("max_completion_tokens"), overhead=tools)
+
+
+def context_of(run: "AnyRun", options: ContextOptions) -> Context:
+    """The context of a run's next model call."""
+    rows, calls = run.turn()
+    thread = run.thread
+    at = next((n for n, row in enumerate(rows) if run.prompt is not None and row.pk == run.prompt.pk), None)
+    context = Context(existing=rows) if at is None else Context(prompt=[rows[at]], existing=rows[at + 1 :], input=rows[:at])
+    _take_calls(context, calls)
+    given = isinstance(run, Run) and run.given
+    if given and "prompt" in given:
+        context.prompt = [Message(role="user", content=[{"type": "text", "text": given["prompt"]}])]
+    text = next((row.text for row in reversed([*context.input, *context.prompt]) if row.role == Message.Role.USER), "")
+    _add_history(context, thread, run.requested_by, run.order if thread else None, text, options, embed=None)
+    if given:
+        _take_given(context, given)
+    return context
+
+
+def fetch_context(
+    *,
+    thread: Thread | None = None,
+    user: User | None = None,
+    text: str = "",
+    target: Message | None = None,
+    options: ContextOptions | None = None,
+    embed: Embed | None = None,
+) -> Context:
+    """Recent and found messages without any agent: before `target`, or like `text`. `embed` gives vectors in place of the site's model.
+
+    Raises BadInput if neither a thread nor a user is given.
+    """
+    if target is not None:
+        thread = thread or target.thread
+    if thread is None and user is None:
+        raise BadInput("thread", "Name a thread or a user.")
+    context = Context()
+    if target is not None:
+        turn = list(target.thread.messages.settled().filter(order=target.order).order_by("step_order"))
+        context.prompt = [row for row in turn if row.pk == target.pk]
+        context.existing = [row for row in turn if row.step_order > target.step_order]
+        context.input = [row for row in turn if row.step_order < target.step_order]
+        _take_calls(context, ToolCall.objects.filter(message__in=turn))
+    order = target.order if target is not None else None
+    _add_history(context, thread, user, order, text or (target.text if target else ""), options or ContextOptions(), embed)
+    return context
 
 
 def told(run: "AnyRun") -> list[NewMessage]:
     """The conversation up to the run's last model call, without what this one said and asked for; as callers write messages."""
-    rows, calls = _rows(run)
+    context = context_of(run, ContextOptions(summarise=False))
     last = {call.message_id for call in run.said()[1] if call.step == run.step}
-    return as_written([row for row in rows if row.pk not in last], calls)
+    return as_written([row for row in context.all if row.pk not in last], context.calls.values())
 
 
-def _rows(run: "AnyRun") -> tuple[list[Message], list[ToolCall]]:
-    rows, calls = run.history(RECENT_MESSAGES)
-    if isinstance(run, Run) and run.given:
-        return _with_given(rows, calls, run)
-    return rows, calls
+def _take_given(context: Context, given: dict[str, Any]) -> None:
+    """Messages that the call brought along stand before what it saved: its prompt, or the first of several."""
+    brought, calls = unsaved_rows([NewMessage.of(each) for each in given.get("messages", [])])
+    saved = next((n for n, row in enumerate(context.recent) if str(row.pk) == given.get("before")), len(context.recent))
+    context.input = [*brought, *context.recent[saved:], *context.input]
+    context.recent = context.recent[:saved]
+    _take_calls(context, calls)
 
 
-def _with_given(rows: list[Message], calls: list[ToolCall], run: Run) -> tuple[list[Message], list[ToolCall]]:
-    """The rows with what the call brought along: messages before its prompt, and another prompt than the saved one."""
-    before = run.given.get("before", str(run.prompt_id))
-    place = next((n for n, row in enumerate(rows) if str(row.pk) == before or row.run_id == run.pk), len(rows))
-    brought, brought_calls = unsaved_rows([NewMessage.of(given) for given in run.given.get("messages", [])])
-    if "prompt" in run.given:
-        brought.append(Message(role="user", content=[{"type": "text", "text": run.given["prompt"]}]))
-    rest = rows[place:]
-    if "prompt" in run.given and rest and rest[0].pk == run.prompt_id:
-        rest = rest[1:]
-    return [*rows[:place], *brought, *rest], [*calls, *brought_calls]
+def _take_calls(context: Context, calls: Iterable[ToolCall]) -> None:
+    context.calls |= {str(call.pk): call for call in calls}
 
 
-def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[dict[str, Any]]:
+def _add_history(
+    context: Context, thread: Thread | None, user: User | None, order: int | None, text: str, options: ContextOptions, embed: Embed | None
+) -> None:
+    if thread is not None:
+        context.recent = _recent(thread, order, options)
+        context.notes += _about(thread, options)
+    if options.memories and user is not None:
+        context.notes += _remembered(user)
+    if text.strip():
+        known = {row.pk for row in (*context.recent, *context.input, *context.prompt, *context.existing)}
+        found = _found(thread, user, order, text, options, embed)
+        context.search = [row for row in found if row.pk not in known]
+    named = [row.pk for row in context.recent if row.is_tool]
+    if named:
+        _take_calls(context, ToolCall.objects.filter(message__in=named))
+
+
+def _recent(thread: Thread, order: int | None, options: ContextOptions) -> list[Message]:
+    if options.recent_messages == 0:
+        return []
+    rows = thread.messages.settled()
+    if order is not None:
+        rows = rows.filter(order__lt=order)
+    if options.summarise and thread.summarised_to is not None:
+        rows = rows.filter(order__gt=thread.summarised_to)
+    if options.exclude_tool_messages:
+        rows = rows.filter(is_tool=False)
+    return rows.newest(options.recent_messages)
+
+
+def _about(thread: Thread, options: ContextOptions) -> list[str]:
+    notes = []
+    if options.title_and_summary and thread.title:
+        notes.append(f"The conversation's title: {thread.title}")
+    if thread.summary and (options.title_and_summary or (options.summarise and thread.summarised_to is not None)):
+        notes.append(f"Summary of what was said before:\n{thread.summary}")
+    return notes
+
+
+def _remembered(user: User) -> list[str]:
+    facts = [memory.text for memory in Memory.objects.filter(user=user).order_by("-pk")[:MAX_MEMORIES]]
+    return ["What you were asked to remember about the person:\n" + "\n".join(f"- {fact}" for fact in reversed(facts))] if facts else []
+
+
+def _found(
+    thread: Thread | None, user: User | None, order: int | None, text: str, options: ContextOptions, given: Embed | None
+) -> list[Message]:
+    wanted = options.search_options
+    if not (wanted.text_search or wanted.vector_search) or wanted.limit == 0:
+        return []
+    everywhere = options.search_other_threads or thread is None
+    owner = (user.pk if user else thread.owner_id if thread else None) if everywhere else None
+    if everywhere and owner is None:
+        return []
+    pk = thread.pk if thread else None
+    scope = search.Scope(thread=pk, owner=owner, before=(order, 0) if order is not None else None)
+    legs = [search.by_words(scope, text, wanted.limit)] if wanted.text_search else []
+    legs += _likenesses(scope, text, wanted, given) if wanted.vector_search else []
+    hits = search.fused(*legs, limit=wanted.limit)
+    return search.with_neighbours(hits, *wanted.message_range, not_from=(pk, order if order is not None else 2**31 - 1))
+
+
+def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Embed | None) -> list[list[search.Hit]]:
+    """One ranking per model that made vectors here. A model that cannot be asked costs its ranking, not the answer."""
+    legs = []
+    for model, dims in models_in_use():
+        try:
+            (vector,) = given([text]) if given else embed([text], model)
+        except ProviderError as error:
+            logger.warning("searching without the vectors of %s: %s", model, error)
+            continue
+        if len(vector) == dims:
+            legs.append(search.by_likeness(scope, vector, model, wanted.limit, least=wanted.vector_score_threshold))
+    return legs
+
+
+def _turns(rows: list[Message], context: Context, own: set[int]) -> Iterator[Turn]:
+    """Chat messages in the portions in which they may be left out."""
+    turn: Turn | None = None
+    for row in rows:
+        key = ("own",) if id(row) in own else (row.thread_id, row.order)
+        if turn is None or turn.key != key:
+            if turn is not None and turn.messages:
+                yield turn
+            turn = Turn(key, own=id(row) in own, messages=[], rows=[])
+        turn.messages += _messages(row, context.calls)
+        turn.rows.append(row)
+    if turn is not None and turn.messages:
+        yield turn
+
+
+def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[Chat]:
     if row.role == Message.Role.TOOL:
         return  # Results follow their calls, see below.
     asked = [calls[str(pk)] for pk in row.tool_call_ids if str(pk) in calls]
-    message: dict[str, Any] = {"role": row.role}
+    message: Chat = {"role": row.role}
     if text := row.text.strip():
         message["content"] = row.text
     if asked:
@@ -73,12 +239,12 @@ def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[dict[str,
         yield from _results(asked)
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _call(call: ToolCall) -> Chat:
     """Under our own id: providers' ids may be empty or repeat."""
     return {"id": call.pk.hex, "type": "function", "function": {"name": call.tool, "arguments": json.dumps(call.arguments)}}
 
 
-def _results(calls: Iterable[ToolCall]) -> Iterator[dict[str, Any]]:
+def _results(calls: Iterable[ToolCall]) -> Iterator[Chat]:
     for call in calls:
         yield {"role": "tool", "tool_call_id": call.pk.hex, "content": _result(call)}
 

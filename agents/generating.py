@@ -195,8 +195,7 @@ class AnswerStream:
 
 
 def _unsaved(agent: Agent, user: User | None, thread: Thread | None, given: list[Given], prompt: Message | None) -> UnsavedRun:
-    order = prompt.order if prompt else thread.last_order if thread else -1
-    return UnsavedRun(agent.name, user, parsed(given), thread, order)
+    return UnsavedRun(agent.name, user, parsed(given), thread, prompt)
 
 
 def _saved(

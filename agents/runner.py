@@ -15,8 +15,9 @@ from django.db import connection
 
 from agents import people, services
 from agents.agent import Agent
+from agents.budget import Fitted
 from agents.context import messages_for
-from agents.errors import AgentError, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
+from agents.errors import AgentError, ContextOverflow, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
 from agents.handoffs import HAND_OVER
 from agents.people import HUMAN, WAITING
 from agents.persist import persist
@@ -25,6 +26,7 @@ from agents.reading import read_step
 from agents.registry import get_agent
 from agents.results import steps_of
 from agents.structured import format_of
+from agents.summaries import sum_up
 from agents.tool_runs import outcome_part, run_calls, verdicts_for
 from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
@@ -154,11 +156,15 @@ def _open_step(active: Active) -> None:
 
 def _ask(active: Active, agent: Agent) -> dict[str, Any]:
     """One model call; returns the columns of its message. A structured answer that does not fit is corrected once."""
-    tools = [tool.schema for tool in agent.toolbox.values()]
-    schema = format_of(agent.output).schema if agent.output else None
-    request = Request(agent.model_name, messages_for(active.run, agent), tools, agent.settings, agent.demo, schema)
+    told = messages_for(active.run, agent)
+    if told.left_out and agent.context_options.summarise and active.run.thread is not None:
+        # More than has to be, so that there is room for some turns before the next summary.
+        more = messages_for(active.run, agent, max_tokens=told.size // 2).left_out
+        connection.close()
+        if sum_up(active, agent, more):
+            told = messages_for(active.run, agent)
     connection.close()
-    facts = _call_model(active, request)
+    request, facts = _ask_within(active, agent, told)
     if agent.output and (problem := _misfit(active, agent, facts)):
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
         said = [{"role": "assistant", "content": _text(active) or "(nothing)"}, {"role": "user", "content": correction}]
@@ -169,6 +175,24 @@ def _ask(active: Active, agent: Agent) -> dict[str, Any]:
         if problem := _misfit(active, agent, facts):
             raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
     return facts
+
+
+def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:
+    """Ask; if the model's window is smaller than we believe, again with half as much. Returns what counted, and the message's columns."""
+    tools = [tool.schema for tool in agent.toolbox.values()]
+    schema = format_of(agent.output).schema if agent.output else None
+    while True:
+        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema)
+        try:
+            return request, _call_model(active, request)
+        except ContextOverflow:
+            smaller = messages_for(active.run, agent, max_tokens=told.size // 2)
+            connection.close()
+            if smaller.size >= told.size:
+                raise
+            logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)
+            _void(active)
+            told = smaller
 
 
 def _misfit(active: Active, agent: Agent, facts: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from celery import shared_task, signals
 from django.db import connection
 
 from agents import runner, services
+from agents.indexing import embed_in_background
 from agents.worker import NAME, Worker
 from threads.models import Delta, Run, Tombstone
 
@@ -39,6 +40,12 @@ def answer(thread_id: str) -> None:
 def sweep() -> None:
     """Backup of the sweeper in each worker."""
     services.sweep()
+
+
+@shared_task
+def embed() -> None:
+    """Give vectors to what was said since the last time."""
+    embed_in_background()
 
 
 @shared_task

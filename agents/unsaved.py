@@ -20,10 +20,13 @@ Facts = dict[str, Any]
 
 
 class UnsavedRun:
-    """One answer in memory. `said` are the messages it answers, after the thread's own up to `order` if there is a thread."""
+    """One answer in memory. `said` are the messages it answers, after those of the thread, or of the turn of a saved `prompt`."""
 
-    def __init__(self, agent: str, user: User | None, said: Sequence[NewMessage], thread: Thread | None = None, order: int = -1) -> None:
-        self.pk, self.agent, self.requested_by, self.thread, self.order = uuid7(), agent, user, thread, order
+    def __init__(
+        self, agent: str, user: User | None, said: Sequence[NewMessage], thread: Thread | None = None, prompt: Message | None = None
+    ) -> None:
+        self.pk, self.agent, self.requested_by, self.thread = uuid7(), agent, user, thread
+        self.order = prompt.order if prompt else thread.last_order + 1 if thread else 0
         self.thread_id = thread.pk if thread else None
         self.attempt, self.step, self.base = 1, 0, 0
         self.status = Run.Status.RUNNING.value
@@ -32,18 +35,19 @@ class UnsavedRun:
         self.options: dict[str, Any] = {}
         self.messages, self.given_calls = unsaved_rows(said)
         self.inputs = len(self.messages)
-        self.prompt = self.messages[-1] if self.messages else None
+        self.prompt = self.messages[-1] if self.messages else prompt
+        self._answers = prompt
         self.tool_calls: list[ToolCall] = []
         self.pending_message: Message | None = self._new_pending()
 
-    def history(self, limit: int) -> tuple[list[Message], list[ToolCall]]:
-        """As `Run.history`."""
+    def turn(self) -> tuple[list[Message], list[ToolCall]]:
+        """As `Run.turn`; the turn of a saved prompt comes first."""
         rows: list[Message] = []
         calls: list[ToolCall] = []
-        if self.thread:
-            rows = self.thread.messages.settled().filter(order__lte=self.order).newest(limit)
-            calls = list(ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool]))
-        return [*rows, *self.messages][-limit:], [*calls, *self.given_calls, *self.tool_calls]
+        if self._answers is not None:
+            rows = list(self._answers.thread.messages.settled().filter(order=self.order).order_by("step_order"))
+            calls = list(ToolCall.objects.filter(message__in=rows))
+        return [*rows, *self.messages], [*calls, *self.given_calls, *self.tool_calls]
 
     def said(self) -> tuple[list[Message], list[ToolCall]]:
         """As `Run.said`."""

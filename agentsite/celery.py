@@ -22,5 +22,6 @@ app.autodiscover_tasks()
 
 app.conf.beat_schedule = {
     "sweep": {"task": "agents.tasks.sweep", "schedule": 10.0},
+    "embed": {"task": "agents.tasks.embed", "schedule": 5.0},
     "prune": {"task": "agents.tasks.prune", "schedule": 60.0},
 }

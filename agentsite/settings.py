@@ -108,6 +108,10 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "", ("http", "https"))
 # Without a key and without a server of one's own the demo model answers.
 MODEL = env.text("AGENTSITE_MODEL", "gpt-4o-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "demo")
+# The window of a model that has no other in its context options.
+CONTEXT_TOKENS = env.number("AGENTSITE_CONTEXT_TOKENS", 128_000, least=500)
+# What sums up, and finds titles; empty: the agent's own model.
+SUMMARY_MODEL = env.text("AGENTSITE_SUMMARY_MODEL")
 # Without OpenAI's own server there is no model that is surely there.
 EMBEDDING_MODEL = env.text(
     "AGENTSITE_EMBEDDING_MODEL", "text-embedding-3-small" if OPENAI_API_KEY and not OPENAI_BASE_URL else "hashed-256"

@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from agents import services
-from threads.models import Run, Thread, ThreadMember, User
+from threads.models import Memory, Run, Thread, ThreadMember, User
 
 ClientOf = Callable[[User], Client]
 NOBODYS = uuid.uuid4()
@@ -45,6 +45,9 @@ ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int, int]]] =
     ("POST", "/api/threads/{thread}/hand-back"): ({}, (401, 404, 403, 403, 403, 200)),
     ("POST", "/api/threads/{thread}/replies"): ({"text": "Hello"}, (401, 404, 403, 403, 403, 201)),
     ("POST", "/api/threads/{thread}/stop"): ({}, (401, 404, 403, 200, 200, 200)),
+    ("GET", "/api/memories"): (None, (401, 200, 200, 200, 200, 200)),
+    # Somebody else's: nobody finds it.
+    ("DELETE", "/api/memories/{memory}"): (None, (401, 404, 404, 404, 404, 404)),
     ("POST", "/api/runs/{run}/stop"): ({}, (401, 404, 403, 200, 200, 200)),
     ("POST", "/api/runs/{run}/retry"): ({}, (401, 404, 403, 202, 202, 202)),
 }
@@ -64,7 +67,13 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
 
 
 def test_every_address_is_listed() -> None:
-    names = {"{thread}": "<uuid:thread_id>", "{run}": "<uuid:run_id>", "{guest}": "<uuid:user_id>", "{call}": "<uuid:call_id>"}
+    names = {
+        "{thread}": "<uuid:thread_id>",
+        "{run}": "<uuid:run_id>",
+        "{guest}": "<uuid:user_id>",
+        "{call}": "<uuid:call_id>",
+        "{memory}": "<int:memory_id>",
+    }
     listed = set()
     for _, path in ROUTES:
         for short, long in names.items():
@@ -90,7 +99,13 @@ def test_the_matrix(method: str, path: str, who: str, alice: User, thread: Threa
     before = Thread.objects.get(pk=thread.pk).version
     body, expected = ROUTES[method, path]
     client = Client() if who == "anonymous" else client_of(people[who])
-    address = path.format(thread=thread.pk, run=run.pk, guest=people["guest"].pk, call=NOBODYS)
+    address = path.format(
+        thread=thread.pk,
+        run=run.pk,
+        guest=people["guest"].pk,
+        call=NOBODYS,
+        memory=Memory.objects.create(user=people["stranger"] if who != "stranger" else alice, text="x").pk,
+    )
     answer = client.generic(method, address, "" if body is None else json.dumps(body), content_type="application/json")
     assert answer.status_code == expected[WHO.index(who)], answer.content[:300]
     if answer.status_code in (401, 403, 404):
@@ -126,7 +141,7 @@ def test_nobody_can_be_added_twice_or_made_owner(alice: User, bob: User, thread:
 
 # --- The admin ---------------------------------------------------------------------------------------------------------
 
-RECORDS = ["message", "run", "toolcall", "delta", "tombstone"]
+RECORDS = ["message", "run", "toolcall", "delta", "tombstone", "chunk", "embedding"]
 
 
 @pytest.fixture
@@ -134,7 +149,7 @@ def admin(database: None, client_of: ClientOf) -> Client:
     return client_of(User.objects.create_superuser("admin"))
 
 
-@pytest.mark.parametrize("model", ["user", "thread", "threadmember", *RECORDS])
+@pytest.mark.parametrize("model", ["user", "thread", "threadmember", "memory", *RECORDS])
 def test_admin_lists_search_without_a_query_per_row(
     admin: Client, ask: Callable[..., Any], model: str, django_assert_max_num_queries: Callable[..., Any]
 ) -> None:

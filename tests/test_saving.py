@@ -269,7 +269,7 @@ def test_a_copy_of_a_long_thread_can_be_answered_in(thread: Thread, alice: User)
     save_messages(thread.pk, ["q", *messages])
     copy = fork(thread, alice)
     _, run = services.send(alice, copy, "Go on", agent="plain")
-    context = messages_for(run, get_agent("plain"))
+    context = messages_for(run, get_agent("plain")).messages
     assert context[-1] == {"role": "user", "content": "Go on"}
     assert copy.messages.count() == 303
 

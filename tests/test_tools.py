@@ -432,7 +432,7 @@ def test_the_assistant_notes_tasks_once_and_refuses_dates_that_cannot_be(ask: As
     assert list(run.tool_calls.order_by("index").values_list("status", flat=True)) == [
         "succeeded", "succeeded", "failed", "failed", "failed", "succeeded",
     ]  # fmt: skip
-    assert list(Task.objects.order_by("pk").values_list("user", "title", "due_date")) == [
+    assert list(Task.objects.order_by("title").values_list("user", "title", "due_date")) == [
         (alice.pk, "Water the plants", date.fromisoformat(soon)), (alice.pk, "Whenever", None),
     ]  # fmt: skip
 

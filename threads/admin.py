@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
 
-from threads.models import Delta, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+from threads.models import Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
 
 
 @admin.register(User)
@@ -115,6 +115,36 @@ class DeltaAdmin(RecordAdmin):
     list_display = ("__str__", "run", "attempt", "step")
     list_select_related = ("run",)
     search_fields = ("run__id",)
+
+
+@admin.register(Chunk)
+class ChunkAdmin(RecordAdmin):
+    """What search reads."""
+
+    list_display = ("__str__", "message", "embedded_as")
+    list_select_related = ("message",)
+    search_fields = ("message__id", "text")
+
+
+@admin.register(Embedding)
+class EmbeddingAdmin(RecordAdmin):
+    """Vectors."""
+
+    list_display = ("__str__", "chunk")
+    list_filter = ("model",)
+    list_select_related = ("chunk",)
+    search_fields = ("chunk__message__id",)
+    exclude = ("vec",)
+
+
+@admin.register(Memory)
+class MemoryAdmin(admin.ModelAdmin):
+    """What agents remember of people."""
+
+    list_display = ("text", "user", "created_at")
+    list_select_related = ("user",)
+    search_fields = ("text", "user__username")
+    autocomplete_fields = ("user", "thread")
 
 
 @admin.register(Tombstone)

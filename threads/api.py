@@ -10,7 +10,7 @@ from ninja import Router, Schema, Status
 
 from threads.access import SignedRequest, thread_for
 from threads.errors import BadInput
-from threads.models import Run, Thread, User
+from threads.models import Memory, Run, Thread, User
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
@@ -96,6 +96,21 @@ def tool_calls(request: SignedRequest, thread_id: UUID, limit: int = 100) -> Jso
     """Tool calls with state, arguments, progress and result, newest first."""
     calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
     return {"tool_calls": [tool_call_row(call) for call in calls[: _limit(limit)]]}
+
+
+@router.get("/memories")
+def memories(request: SignedRequest) -> Json:
+    """What agents remember of the caller, newest first."""
+    found = Memory.objects.filter(user=request.user).order_by("-pk")
+    return {"memories": [{"id": memory.pk, "text": memory.text, "created_at": memory.created_at.isoformat()} for memory in found]}
+
+
+@router.delete("/memories/{int:memory_id}", response={204: None})
+def forget(request: SignedRequest, memory_id: int) -> Status[None]:
+    """Forget one of them."""
+    if not Memory.objects.filter(user=request.user, pk=memory_id).delete()[0]:
+        raise Http404("There is no such memory.")
+    return Status(204, None)
 
 
 def _described(pk: UUID) -> Json:

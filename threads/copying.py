@@ -39,6 +39,18 @@ INSERT INTO threads_toolcall ({call_columns}) SELECT {call_values}
 FROM threads_toolcall r JOIN c ON c.old = r.id JOIN m ON m.old = r.message_id
 """
 
+# The chunks of the copies are there already: a trigger made them.
+COPY_EMBEDDINGS = """
+WITH pairs AS (
+    SELECT n.id AS new, o.id AS old, n.thread_id, n.user_id FROM unnest(%(old)s::uuid[], %(new)s::uuid[]) AS m(old, new)
+    JOIN threads_chunk n ON n.message_id = m.new JOIN threads_chunk o ON o.message_id = m.old AND o.part = n.part AND o.text = n.text
+), copied AS (
+    INSERT INTO threads_embedding (chunk_id, model, dims, thread_id, user_id, vec)
+    SELECT p.new, e.model, e.dims, p.thread_id, p.user_id, e.vec FROM pairs p JOIN threads_embedding e ON e.chunk_id = p.old
+)
+UPDATE threads_chunk c SET embedded_as = o.embedded_as FROM pairs p JOIN threads_chunk o ON o.id = p.old WHERE c.id = p.new
+"""
+
 
 def fork(thread: Thread, user: User, *, through: Message | None = None, kind: Literal["fork", "branch"] = "fork") -> Thread:
     """A new thread with the settled turns of this one, up to and including `through`.
@@ -121,6 +133,7 @@ def _copy(rows: QuerySet[Message], target: UUID, shift: int) -> int:
         }
         with connection.cursor() as cursor:
             cursor.execute(_statement(), parameters)
+            cursor.execute(COPY_EMBEDDINGS, parameters)
         last = Message.objects.filter(thread=target).order_by("order", "step_order").last()
         if last is not None:
             change.thread.reached(last.order, last.step_order)

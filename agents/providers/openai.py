@@ -6,6 +6,7 @@ typed chunk objects cost 3.5 × the CPU of the few fields we need.
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -21,6 +22,8 @@ from billing.usage import Usage
 
 WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}, {"stream": False}]
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI]" = WeakKeyDictionary()
+# How servers say it that have no code for it.
+OVERFLOW = re.compile(r"context (length|window|size)|prompt is too long|too many tokens|exceeds? .{0,40}tokens", re.IGNORECASE)
 # How a server can be held to a schema, best first; where it cannot, the model is told.
 FORMATS = ("json_schema", "json_object", "")
 # How each server wants to be asked, as far as it has told us: indexes into WAYS and FORMATS by model.
@@ -259,7 +262,7 @@ def _provider_error(error: APIError) -> AgentError:
     if not isinstance(error, APIStatusError):
         return ProviderError("broken_stream", "The connection to the model's server broke.", retryable=True)
     status, code = error.status_code, str(error.code or "")
-    if code == "context_length_exceeded":
+    if code == "context_length_exceeded" or (status in (400, 413, 422) and OVERFLOW.search(_words(error.body))):
         return ContextOverflow("The conversation is longer than the model can read.")
     if status == 429:
         retryable = code != "insufficient_quota"

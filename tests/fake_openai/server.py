@@ -1,6 +1,7 @@
 """The HTTP server: aiohttp for requests and headers, our own clock for the tokens."""
 
 import asyncio
+import json
 import threading
 import time
 from collections import Counter, deque
@@ -69,6 +70,9 @@ class FakeOpenAI:
     def __init__(self, port: int = 0, strict: bool = True) -> None:
         self.port, self.strict = port, strict
         self.requests: list[Seen] = []
+        self.embeddings: list[Body] = []
+        self.window = 0  # tokens a request may have; 0: any number
+        self._embedding_fault = 0
         self.url = ""
         self._scripts: deque[Plan] = deque()
         self._failed: Counter[str] = Counter()
@@ -84,13 +88,20 @@ class FakeOpenAI:
     def reset(self) -> None:
         """Forgets requests, scripts and the counts behind `times`."""
         self.requests.clear()
+        self.embeddings.clear()
+        self.window = self._embedding_fault = 0
         self._scripts.clear()
         self._failed.clear()
+
+    def fail_embeddings(self, status: int) -> None:
+        """Answers requests for embeddings with this status from now on; 0: as it should."""
+        self._embedding_fault = status
 
     async def start(self) -> web.AppRunner:
         """Listens on 127.0.0.1; `port` and `url` are known afterwards."""
         app = web.Application(client_max_size=64 * 1024 * 1024)
         app.router.add_post("/v1/chat/completions", self._completions)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/seen", self._seen)
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
@@ -129,6 +140,17 @@ class FakeOpenAI:
         """What was asked so far, for tests and benchmarks in other processes."""
         return _json([{**asdict(seen), "prompt": seen.prompt} for seen in self.requests])
 
+    async def _embed(self, request: web.Request) -> web.Response:
+        """Vectors of eight dimensions, made of the words' letters."""
+        body = await request.json()
+        self.embeddings.append(body)
+        if self._embedding_fault:
+            return _error(self._embedding_fault, "The fake model was told to fail.")
+        if not all(isinstance(text, str) and text for text in body["input"]) or len(body["input"]) > 2048:
+            return _error(400, "'$.input' is invalid.")
+        rows = [{"object": "embedding", "index": n, "embedding": _vector(text)} for n, text in enumerate(body["input"])]
+        return _json({"object": "list", "model": body["model"], "data": rows, "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+
     async def _completions(self, request: web.Request) -> web.StreamResponse:
         seen = Seen(request.path, dict(request.headers), await request.json())
         self.requests.append(seen)
@@ -139,6 +161,9 @@ class FakeOpenAI:
                 check(seen.body)
             except Refused as refused:
                 return _error(400, str(refused))
+        if self.window and len(json.dumps(seen.body["messages"])) / 4 > self.window:
+            message = f"This model's maximum context length is {self.window} tokens. Please reduce the length of the messages."
+            return _error(400, message, "context_length_exceeded")
         plan = self._plan(seen)
         try:
             response = await self._answer(request, seen, plan)
@@ -169,6 +194,13 @@ class FakeOpenAI:
         if not seen.body.get("stream") or plan.fault == "ignore_stream":
             return await _answer_whole(seen, plan)
         return await _answer_stream(request, seen, plan)
+
+
+def _vector(text: str) -> list[float]:
+    vector = [0.01] * 8
+    for letter in text.lower():
+        vector[ord(letter) % 8] += 1.0
+    return vector
 
 
 async def _answer_whole(seen: Seen, plan: Plan) -> web.Response:

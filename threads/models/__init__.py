@@ -1,10 +1,12 @@
 """The rows of what was said. Lock order everywhere: thread, then run, then message or tool call."""
 
+from threads.models.chunk import Chunk, Embedding
 from threads.models.delta import Delta
+from threads.models.memory import Memory
 from threads.models.message import Message
 from threads.models.people import User
 from threads.models.run import Run
 from threads.models.thread import Thread, ThreadMember, Tombstone
 from threads.models.tool_call import ToolCall
 
-__all__ = ["Delta", "Message", "Run", "Thread", "ThreadMember", "Tombstone", "ToolCall", "User"]
+__all__ = ["Chunk", "Delta", "Embedding", "Memory", "Message", "Run", "Thread", "ThreadMember", "Tombstone", "ToolCall", "User"]

@@ -165,10 +165,11 @@ class Run(HeldRun):
         self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
         change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
 
-    def history(self, limit: int) -> tuple[list[Message], list[ToolCall]]:
-        """The newest settled rows up to and including the run's own turn, and the tool calls they name."""
-        rows = Message.objects.settled().filter(thread_id=self.thread_id, order__lte=self.order).newest(limit)
-        return rows, list(ToolCall.objects.filter(message__in=[row.pk for row in rows if row.is_tool]))
+    def turn(self) -> tuple[list[Message], list[ToolCall]]:
+        """The settled rows of the run's turn, its prompt among them, and the tool calls they name."""
+        rows = list(Message.objects.settled().filter(thread_id=self.thread_id, order=self.order).order_by("step_order"))
+        named = [row.pk for row in rows if row.is_tool]
+        return rows, list(ToolCall.objects.filter(message__in=named)) if named else []
 
     def said(self) -> tuple[list[Message], list[ToolCall]]:
         """The rows of the answer so far, in order, and its tool calls."""

@@ -62,6 +62,8 @@ class Thread(models.Model):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="owned_threads")
     title = models.CharField(max_length=200, blank=True)
     summary = models.TextField(blank=True)
+    # The summary covers the turns up to this one.
+    summarised_to = models.IntegerField(null=True, blank=True)
     status = models.CharField(max_length=16, choices=Status, default=Status.ACTIVE)
     default_agent = models.CharField(max_length=100, blank=True)
     assigned_to = models.ForeignKey(

@@ -1,0 +1,79 @@
+"""The rolling summary: what has no room in a model's window is summed up, so that it is not just forgotten."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import aclosing
+from functools import partial
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from agents import providers
+from agents.budget import Turn, shorten
+from agents.errors import ContextOverflow, ProviderError
+from agents.persist import persist
+from agents.providers.demo import Say
+from agents.providers.demo import Turn as DemoTurn
+from agents.providers.events import Request, Text
+from threads.models import Message, Thread
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+    from agents.worker import Active
+
+logger = logging.getLogger(__name__)
+TOLD = (
+    "You keep the minutes of a conversation. Write a summary of it that replaces what you are given: who wants what, what was found out,"
+    " decided and promised, names, numbers and dates as they were said. At most 300 words, no introduction."
+)
+MAX_SUMMARY = 6000
+
+
+def sum_up(active: "Active", agent: "Agent", turns: Sequence[Turn]) -> bool:
+    """Write what these turns of the run's thread say into its summary; says whether it did. A model that fails costs a log line:
+    then the turns are just left out."""
+    run = active.run
+    thread = run.thread
+    rows = [row for turn in turns for row in turn.rows if thread is not None and row.thread_id == thread.pk]
+    if thread is None or not rows:
+        return False
+    minutes = _minutes(rows, agent.context_options.max_tokens or settings.CONTEXT_TOKENS)
+    asked = f"The summary so far:\n{thread.summary}\n\nWhat was said after that:\n{minutes}" if thread.summary else minutes
+    messages = [{"role": "system", "content": TOLD}, {"role": "user", "content": asked}]
+    request = Request(settings.SUMMARY_MODEL or agent.model_name, messages, script=play_summary)
+    try:
+        summary = active.read(partial(_collect, request))
+    except (ProviderError, ContextOverflow) as error:
+        active.forgive()
+        logger.warning("thread %s was not summed up: %s", thread.pk, error)
+        return False
+    persist(partial(_save, thread, summary.strip()[:MAX_SUMMARY], max(row.order for row in rows)))
+    return True
+
+
+async def _collect(request: Request, heard: Callable[[], None]) -> str:
+    pieces = []
+    async with aclosing(providers.stream(request)) as events:  # type: ignore[type-var]
+        async for event in events:
+            heard()
+            if isinstance(event, Text):
+                pieces.append(event.text)
+    return "".join(pieces)
+
+
+def _minutes(rows: Sequence[Message], window: int) -> str:
+    """The rows as a transcript that fits into half of the window."""
+    said = [f"{row.author.name if row.author else row.agent_name or row.role}: {row.text}" for row in rows if row.text.strip()]
+    chars = max(200, window // max(1, len(said)))
+    return shorten("\n".join(shorten(line, chars) for line in said), window)
+
+
+def _save(thread: Thread, summary: str, order: int) -> None:
+    with Thread.changing(thread.pk) as change:
+        change.update_thread(summary=summary, summarised_to=order)
+    thread.summary, thread.summarised_to = summary, order
+
+
+def play_summary(turn: DemoTurn) -> Iterator[Say]:
+    """The first words of each line, as far as they go."""
+    yield Say(" / ".join(line[:80] for line in turn.prompt.splitlines() if line.strip())[:1000])
