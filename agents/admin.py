@@ -6,9 +6,20 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
 
-from agents.models import RoutingSample
+from agents.models import RequestLog, RoutingSample
 from agents.people import HUMAN
 from agents.registry import all_agents
+from threads.admin import RecordAdmin
+
+
+@admin.register(RequestLog)
+class RequestLogAdmin(RecordAdmin):
+    """What went to models' servers."""
+
+    list_display = ("__str__", "thread", "user", "error", "seconds", "created_at")
+    list_filter = ("agent",)
+    list_select_related = ("thread", "user")
+    search_fields = ("run_id", "thread__id", "user__username", "error")
 
 
 class RoutingSampleForm(forms.ModelForm):

@@ -11,10 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from agents.context_options import ContextOptions
 from agents.handoffs import handoff_tool
 from agents.results import Step, StopCondition
+from agents.streaming import Chunk, StreamOptions
 from agents.tools import Tool, tool_from
+from billing.usage import UsageHandler
 from threads.errors import BadInput
 
 if TYPE_CHECKING:
+    from agents.accounting import Exchange
     from agents.context import Context
     from agents.providers.demo import Script
     from agents.routing import Route
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 
 DEFAULT_CONTEXT = ContextOptions()
+DEFAULT_STREAMING = StreamOptions()
 
 
 class StoredOptions(BaseModel):
@@ -35,6 +39,9 @@ class StoredOptions(BaseModel):
     settings: dict[str, JsonValue] | None = None
     tools: list[str] | None = None
     context_options: ContextOptions | None = None
+    log_requests: bool | None = None
+    interval: float | None = Field(None, ge=0, le=10)
+    chunking: str | None = Field(None, max_length=200)
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,10 @@ class Agent:
     escalate: a function of the structured answer (`output`); if it is true, the conversation waits for a person.
     context_options: what it is told besides; see `agents.context_options`.
     context_handler: a function of the `agents.context.Context` that returns the messages to be told, in place of `context.all`.
+    streaming: how what it says is cut and committed; see `agents.streaming`.
+    usage_handler: called once per model call, in place of writing the ledger; see `billing.usage`.
+    on_request: called with each request to a model's server and what came back; see `agents.accounting`.
+    log_requests: keeps them too, without secrets, for AGENTSITE_REQUEST_LOG_DAYS.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
     title, description, examples: what pages show.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
@@ -70,6 +81,10 @@ class Agent:
     listed: bool = True
     context_options: ContextOptions = DEFAULT_CONTEXT
     context_handler: "Callable[[Context], list[Message]] | None" = None
+    streaming: StreamOptions = DEFAULT_STREAMING
+    usage_handler: UsageHandler | None = None
+    on_request: "Callable[[Exchange], None] | None" = None
+    log_requests: bool = False
     route: "Route | None" = None
     escalate: Callable[[Any], bool] | None = None
     stop_when: StopCondition | Sequence[StopCondition] = ()
@@ -93,13 +108,20 @@ class Agent:
         *,
         settings: Mapping[str, Any] | None = None,
         tools: "Sequence[Callable[..., Any] | Tool | str] | None" = None,
+        interval: float | None = None,
+        chunking: str | Chunk | None = None,
         **options: Any,
     ) -> "Agent":
         """The same agent with other options; None leaves its own. Settings are merged one by one, tools are replaced as a whole
-        (a string names one of its own, an empty list means none)."""
+        (a string names one of its own, an empty list means none). `interval` and `chunking` are those of its `streaming`."""
         changed = {name: value for name, value in options.items() if value is not None}
         if settings is not None:
             changed["settings"] = {**self.settings, **settings}
+        if interval is not None or chunking is not None:
+            now = self.streaming
+            changed["streaming"] = StreamOptions(
+                interval=now.interval if interval is None else interval, chunking=now.chunking if chunking is None else chunking
+            )
         if tools is not None:
             changed["tools"] = [self._own_tool(each) if isinstance(each, str) else each for each in tools]
         return replace(self, **changed) if changed else self

@@ -1,11 +1,43 @@
 """Rows that belong to answering."""
 
+from datetime import timedelta
+
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils import timezone
 from pgvector.django import CosineDistance, VectorField
 
 from agents.embedding import embed
+
+
+class RequestLogQuerySet(models.QuerySet["RequestLog"]):
+    """Which requests."""
+
+    def old(self) -> "RequestLogQuerySet":
+        """Those that were kept for as long as the settings say."""
+        return self.filter(created_at__lt=timezone.now() - timedelta(days=settings.REQUEST_LOG_DAYS))
+
+
+class RequestLog(models.Model):
+    """What went to a model's server and what came back, where an agent or a thread wants it kept (`log_requests`); without secrets."""
+
+    thread = models.ForeignKey("threads.Thread", on_delete=models.CASCADE, null=True, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, related_name="+")
+    run_id = models.UUIDField(db_index=True)
+    agent = models.CharField(max_length=100)
+    step = models.IntegerField()
+    attempt = models.IntegerField()
+    request = models.JSONField()
+    response = models.JSONField()
+    error = models.TextField(blank=True)
+    seconds = models.FloatField()
+    created_at = models.DateTimeField(db_default=Now(), db_index=True, editable=False)
+
+    objects = RequestLogQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return f"{self.agent} {self.step}.{self.attempt}"
 
 
 class RoutingSampleQuerySet(models.QuerySet["RoutingSample"]):

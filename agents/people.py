@@ -3,11 +3,9 @@
 Each function is one transaction.
 """
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import transaction
 from django.utils import timezone
 
 from agents import services
@@ -74,19 +72,14 @@ def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None 
     return message
 
 
-def want_human(thread_id: UUID) -> None:
+def want_human(thread_id: UUID | None) -> None:
     """The conversation waits for a person; until one takes it, or hands it back, no agent answers."""
+    if thread_id is None:
+        return
     with Thread.changing(thread_id) as change:
         if change.thread.assigned_to_id is None and change.thread.human_wanted_at is None:
             end_live_runs(change)
             change.update_thread(human_wanted_at=timezone.now())
-
-
-def end_and_want_human(thread_id: UUID, end: Callable[[], None]) -> None:
-    """End a run, and let the conversation wait for a person."""
-    with transaction.atomic():
-        end()
-        want_human(thread_id)
 
 
 def end_live_runs(change: Change) -> None:

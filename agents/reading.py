@@ -11,6 +11,7 @@ from uuid import UUID
 from agents import providers
 from agents.errors import ProviderError
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
+from agents.streaming import StreamOptions
 from billing.usage import estimate
 from threads.ids import uuid7
 from threads.parts import Part
@@ -32,9 +33,9 @@ class _Input:
     size: int = 0
 
 
-async def read_step(request: Request, stream: Stream, heard: Callable[[], None]) -> dict[str, Any]:
+async def read_step(request: Request, stream: Stream, streaming: StreamOptions, heard: Callable[[], None]) -> dict[str, Any]:
     """Read one answer to its end; returns the columns of its message. `heard` is called with each event (the stall watch)."""
-    parts = _Parts(stream)
+    parts = _Parts(stream, streaming)
     async with aclosing(providers.stream(request)) as events:  # type: ignore[type-var]
         async for event in events:
             heard()
@@ -50,8 +51,9 @@ async def read_step(request: Request, stream: Stream, heard: Callable[[], None])
 class _Parts:
     """Opens, continues and closes text, reasoning and tool inputs, in the order they come."""
 
-    def __init__(self, stream: Stream) -> None:
+    def __init__(self, stream: Stream, streaming: StreamOptions) -> None:
         self.put = partial(stream.put, stream.attempt)
+        self._chunks = streaming.chunker()
         self.opened, self.chars = 0, 0
         self._open: tuple[str, str] | None = None
         self._inputs: dict[int, _Input] = {}
@@ -84,10 +86,13 @@ class _Parts:
             self.opened += 1
             self._open = (kind, f"{kind}-{self.opened}")
             self.put({"type": f"{kind}-start", "id": self._open[1]})
-        self.put({"type": f"{kind}-delta", "id": self._open[1], "delta": text})
+        for chunk in self._chunks.feed(text) if kind == "text" else [text]:
+            self.put({"type": f"{kind}-delta", "id": self._open[1], "delta": chunk})
 
     def _end_words(self) -> None:
         if self._open:
+            if rest := self._chunks.flush():
+                self.put({"type": f"{self._open[0]}-delta", "id": self._open[1], "delta": rest})
             self.put({"type": f"{self._open[0]}-end", "id": self._open[1]})
             self._open = None
 

@@ -6,14 +6,16 @@ connection while it waits for a model or a tool.
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 
 from agents import people, services
+from agents.accounting import Exchange, account, keep
 from agents.agent import Agent
 from agents.budget import Fitted
 from agents.context import messages_for
@@ -32,7 +34,7 @@ from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
 from threads.models.run import add_usage
-from threads.parts import fold, text_parts
+from threads.parts import Part, fold, text_parts
 
 logger = logging.getLogger(__name__)
 TRIES = 3
@@ -82,7 +84,7 @@ def _answer(active: Active, agent: Agent) -> None:
         return
     agent = going_on
     while True:
-        facts = _ask(active, agent)
+        facts, spent = _ask(active, agent)
         parts, count = active.stream.said()
         calls = fold(parts).calls
         if not calls:
@@ -91,7 +93,7 @@ def _answer(active: Active, agent: Agent) -> None:
         for pk, columns in verdicts.items():
             if columns["status"] == ToolCall.Status.FAILED:
                 active.stream.heard(outcome_part(pk, columns))
-        persist(partial(run.save_step, parts, count, facts, verdicts))
+        persist(partial(_save_step, active.run, agent, parts, count, facts, spent, verdicts))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
         agent = _hand_over(active, agent)
@@ -99,7 +101,7 @@ def _answer(active: Active, agent: Agent) -> None:
             break
         _open_step(active)
     escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(_text(active)))
-    _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates)
+    _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates, also=partial(account, run, agent, facts | {"usage": spent}))
 
 
 def _begin(active: Active, agent: Agent) -> Agent | None:
@@ -154,8 +156,23 @@ def _open_step(active: Active) -> None:
         raise Drained("Another worker goes on.")
 
 
-def _ask(active: Active, agent: Agent) -> dict[str, Any]:
-    """One model call; returns the columns of its message. A structured answer that does not fit is corrected once."""
+def _save_step(
+    run: AnyRun,
+    agent: Agent,
+    parts: list[Part],
+    count: int,
+    facts: dict[str, Any],
+    spent: dict[str, int],
+    verdicts: dict[str, dict[str, Any]],
+) -> None:
+    with transaction.atomic():
+        run.save_step(parts, count, facts, verdicts)
+        account(run, agent, facts | {"usage": spent})
+
+
+def _ask(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
+    """One model call; returns the columns of its message, and the usage that is not accounted for yet. A structured answer that does not
+    fit is corrected once."""
     told = messages_for(active.run, agent)
     if told.left_out and agent.context_options.summarise and active.run.thread is not None:
         # More than has to be, so that there is room for some turns before the next summary.
@@ -168,13 +185,14 @@ def _ask(active: Active, agent: Agent) -> dict[str, Any]:
     if agent.output and (problem := _misfit(active, agent, facts)):
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
         said = [{"role": "assistant", "content": _text(active) or "(nothing)"}, {"role": "user", "content": correction}]
-        _void(active)
-        spent = facts["usage"]
-        facts = _call_model(active, replace(request, messages=[*request.messages, *said]))
-        facts["usage"] = add_usage(spent, facts["usage"])
+        persist(partial(account, active.run, agent, facts))
+        _void(active, always=True)
+        first = facts["usage"]
+        facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
         if problem := _misfit(active, agent, facts):
             raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
-    return facts
+        return facts | {"usage": add_usage(first, facts["usage"])}, facts["usage"]
+    return facts, facts["usage"]
 
 
 def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:
@@ -184,7 +202,7 @@ def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, di
     while True:
         request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema)
         try:
-            return request, _call_model(active, request)
+            return request, _call_model(active, agent, request)
         except ContextOverflow:
             smaller = messages_for(active.run, agent, max_tokens=told.size // 2)
             connection.close()
@@ -212,13 +230,14 @@ def _text(active: Active) -> str:
     return "".join(part["text"] for part in fold(active.stream.said()[0]).content if part["type"] == "text")
 
 
-def _call_model(active: Active, request: Request) -> dict[str, Any]:
+def _call_model(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
     """Ask, and again if the model's server fails in a way that may pass."""
     tried = 0
+    active.stream.interval = agent.streaming.interval
     while True:
         tried += 1
         try:
-            return dict(active.read(partial(read_step, request, active.stream)))
+            return _read(active, agent, request)
         except ProviderError as error:
             active.forgive()
             wait = error.retry_after if error.retry_after is not None else 0.25 * 2**tried
@@ -229,10 +248,27 @@ def _call_model(active: Active, request: Request) -> dict[str, Any]:
             active.wait(wait)
 
 
-def _void(active: Active) -> None:
+def _read(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
+    """One request, shown to whoever wants to see it raw."""
+    if not (agent.on_request or agent.log_requests):
+        return dict(active.read(partial(read_step, request, active.stream, agent.streaming)))
+    run, began = active.run, time.monotonic()
+    seen: list[Exchange] = []
+
+    def tap(body: dict[str, Any], came: list[Any], error: str) -> None:
+        seen.append(Exchange(run, agent.name, run.step, run.attempt, body, came, error, time.monotonic() - began))
+
+    try:
+        return dict(active.read(partial(read_step, replace(request, tap=tap), active.stream, agent.streaming)))
+    finally:
+        for exchange in seen:
+            persist(partial(keep, exchange, agent))
+
+
+def _void(active: Active, *, always: bool = False) -> None:
     """If the failed call has shown something, it belongs to an attempt that is over."""
     run = active.run
-    if active.stream.said()[1]:
+    if always or active.stream.said()[1]:
         with active.moving():
             active.stream.restart(run.attempt + 1, run.step, run.base)
             persist(run.next_attempt)
@@ -246,14 +282,24 @@ def _end(
     *,
     said: str = "",
     wants_human: bool = False,
+    also: Callable[[], None] = lambda: None,
 ) -> None:
-    """End the run with what it has said, or with the words `said`; if somebody else ended it meanwhile, theirs counts."""
+    """End the run with what it has said, or with the words `said`, and write `also` what belongs to that. If somebody else ended it
+    meanwhile, theirs counts; the model call was made nevertheless."""
     for part in text_parts(said) if said else []:
         active.stream.put(active.run.attempt, part)
     parts, count = active.stream.said() if active.run.pending_message else ([], 0)
     active.leave()
     end = partial(services.end_run, active.run, status, error, attempt=active.run.attempt, parts=parts, count=count, facts=facts)
     try:
-        persist(partial(people.end_and_want_human, active.run.thread_id, end) if wants_human and active.run.thread_id else end)
+        persist(partial(_write_all, end, also, partial(people.want_human, active.run.thread_id) if wants_human else None))
     except LeaseLost:
         logger.info("run %s had ended already", active.run.pk)
+        persist(also)
+
+
+def _write_all(*writes: Callable[[], object] | None) -> None:
+    with transaction.atomic():
+        for write in writes:
+            if write is not None:
+                write()

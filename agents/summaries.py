@@ -4,17 +4,19 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
 from agents import providers
+from agents.accounting import account
 from agents.budget import Turn, shorten
 from agents.errors import ContextOverflow, ProviderError
 from agents.persist import persist
 from agents.providers.demo import Say
 from agents.providers.demo import Turn as DemoTurn
-from agents.providers.events import Request, Text
+from agents.providers.events import Finish, Request, Text
+from billing.usage import estimate
 from threads.models import Message, Thread
 
 if TYPE_CHECKING:
@@ -42,23 +44,29 @@ def sum_up(active: "Active", agent: "Agent", turns: Sequence[Turn]) -> bool:
     messages = [{"role": "system", "content": TOLD}, {"role": "user", "content": asked}]
     request = Request(settings.SUMMARY_MODEL or agent.model_name, messages, script=play_summary)
     try:
-        summary = active.read(partial(_collect, request))
+        summary, facts = active.read(partial(_collect, request))
     except (ProviderError, ContextOverflow) as error:
         active.forgive()
         logger.warning("thread %s was not summed up: %s", thread.pk, error)
         return False
     persist(partial(_save, thread, summary.strip()[:MAX_SUMMARY], max(row.order for row in rows)))
+    persist(partial(account, run, agent, facts, "summary"))
     return True
 
 
-async def _collect(request: Request, heard: Callable[[], None]) -> str:
+async def _collect(request: Request, heard: Callable[[], None]) -> tuple[str, dict[str, Any]]:
+    """The text of an answer, and what is known of the call."""
     pieces = []
+    facts: dict[str, Any] = {}
     async with aclosing(providers.stream(request)) as events:  # type: ignore[type-var]
         async for event in events:
             heard()
             if isinstance(event, Text):
                 pieces.append(event.text)
-    return "".join(pieces)
+            if isinstance(event, Finish):
+                usage = event.usage or estimate(len(str(request.messages)), sum(map(len, pieces)))
+                facts = {"provider": event.provider, "model": event.model[:200], "usage": usage.as_json()}
+    return "".join(pieces), facts
 
 
 def _minutes(rows: Sequence[Message], window: int) -> str:

@@ -11,6 +11,7 @@ from django.db import connection
 
 from agents import runner, services
 from agents.indexing import embed_in_background
+from agents.models import RequestLog
 from agents.worker import NAME, Worker
 from threads.models import Delta, Run, Tombstone
 
@@ -50,7 +51,8 @@ def embed() -> None:
 
 @shared_task
 def prune() -> None:
-    """Delete what nobody needs any more: deltas of ended runs, old tombstones."""
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests."""
+    RequestLog.objects.old().delete()
     Delta.objects.history().delete()
     Tombstone.objects.prune()
 

@@ -1,6 +1,11 @@
 """Token classes. They are disjoint: what was read from a cache is not counted as fresh input, reasoning is not counted as output."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+from uuid import UUID
+
+from billing.models import UsageRecord
 
 
 @dataclass(frozen=True)
@@ -24,3 +29,36 @@ def estimate(prompt_chars: int, answer_chars: int) -> Usage:
     """A guess of four characters a token, for a model call whose provider told no usage."""
     prompt, answer = -(-prompt_chars // 4), -(-answer_chars // 4)
     return Usage(fresh_input=prompt, output_text=answer, estimated=prompt + answer)
+
+
+@dataclass(frozen=True)
+class ModelCall:
+    """One call of a model, as usage handlers get it; (run_id, attempt, step, kind) names it.
+
+    kind: `answer`, `summary`, … labels: whatever else it should be charged to (team, project); free to be replaced, as user_id is.
+    """
+
+    user_id: UUID | None
+    thread_id: UUID | None
+    run_id: UUID
+    attempt: int
+    step: int
+    kind: str
+    agent: str
+    provider: str
+    model: str
+    usage: Mapping[str, int]
+    provider_metadata: Mapping[str, Any] = field(default_factory=dict)
+    labels: Mapping[str, Any] = field(default_factory=dict)
+
+
+UsageHandler = Callable[[ModelCall], None]
+CLASSES = [each.name for each in fields(Usage)]
+
+
+def record(call: ModelCall) -> None:
+    """The default handler: one row of the ledger; a repeat changes nothing."""
+    facts = {name: getattr(call, name) for name in ("user_id", "thread_id", "run_id", "attempt", "step", "kind", "agent")}
+    about = {"provider": call.provider, "model": call.model, "provider_metadata": dict(call.provider_metadata), "labels": dict(call.labels)}
+    tokens = {name: call.usage.get(name, 0) for name in CLASSES}
+    UsageRecord.objects.bulk_create([UsageRecord(**facts, **about, **tokens)], ignore_conflicts=True)

@@ -75,6 +75,9 @@ class Stream:
     rewrite: bool = False
     # Who in this process listens along: each part as it comes, None when what the step said so far is void.
     heard: Callable[[Part | None], None] = lambda _part: None
+    # Least seconds between two commits; `due` is when the next one may be.
+    interval: float = 0.0
+    due: float = 0.0
 
     def put(self, attempt: int, part: Part) -> None:
         """Hand over a part; it is committed and shown with the next window. A late one of an attempt that is over is dropped."""
@@ -82,10 +85,25 @@ class Stream:
             if attempt != self.attempt:
                 return
             self.heard(part)
-            if not self.pending:
-                self.writer.dirty.append(self)
-                self.writer.wake.notify()
             self.pending.append(part)
+            if len(self.pending) > 1:
+                return
+            rest = self.due - time.monotonic() if self.interval else 0
+            if rest > 0:
+                threading.Timer(rest, self._now).start()
+            else:
+                self._show()
+
+    def _now(self) -> None:
+        with self.writer.wake:
+            if self.pending:
+                self._show()
+
+    def _show(self) -> None:
+        self.due = time.monotonic() + self.interval
+        if self not in self.writer.dirty:
+            self.writer.dirty.append(self)
+            self.writer.wake.notify()
 
     def said(self) -> tuple[list[Part], int]:
         """Everything of the step so far, committed or not, and its number of unmerged parts."""

@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator
 
-from agents.providers import demo, openai
+from agents.providers import demo, openai, scripted
 from agents.providers.events import Event, Request
 
 
 def stream(request: Request) -> AsyncIterator[Event]:
     """Ask the model. Raises ProviderError, before or between events."""
+    if scripted.ScriptedModel.active is not None:
+        return scripted.ScriptedModel.active.stream(request)
     return demo.stream(request) if request.model == "demo" else openai.stream(request)

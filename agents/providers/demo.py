@@ -43,6 +43,7 @@ class Use:
     arguments: dict[str, Any]
 
 
+Act = Say | Think | Use
 Script = Callable[["Turn"], Iterator[Say | Think | Use]]
 
 

@@ -1,5 +1,6 @@
 """What a provider is asked, and the plain events it answers with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -7,6 +8,9 @@ from billing.usage import Usage
 
 if TYPE_CHECKING:
     from agents.providers.demo import Script
+
+
+Tap = Callable[[dict[str, Any], list[Any], str], None]
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,8 @@ class Request:
     script: "Script | None" = None
     # The JSON schema the answer must fit; servers that cannot be held to it are only told.
     schema: dict[str, Any] | None = None
+    # Called once with the request as it went out, what came back (one JSON value per event of the stream) and the error, if any.
+    tap: "Tap | None" = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ typed chunk objects cost 3.5 × the CPU of the few fields we need.
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -17,7 +18,7 @@ from django.conf import settings
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
 
 from agents.errors import AgentError, ContextOverflow, ProviderError
-from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
+from agents.providers.events import Event, Finish, Reasoning, Request, Tap, Text, ToolInput
 from billing.usage import Usage
 
 WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}, {"stream": False}]
@@ -91,9 +92,11 @@ async def stream(request: Request) -> AsyncIterator[Event]:
     try:
         while True:
             way, held = _way.get(request.model, 0), _format.get(request.model, 0)
+            asked = _with_schema(body, request.schema, FORMATS[held]) | WAYS[way]
             try:
-                async for event in _ask(_with_schema(body, request.schema, FORMATS[held]) | WAYS[way]):
-                    yield event
+                async with aclosing(_tapped(asked, request.tap) if request.tap else _ask(asked)) as events:
+                    async for event in events:
+                        yield event
                 return
             except APIStatusError as error:
                 if request.schema and _refused_format(error, held):
@@ -128,18 +131,46 @@ def _client() -> AsyncOpenAI:
     return _clients[loop]
 
 
-async def _ask(body: dict[str, Any]) -> AsyncIterator[Event]:
+async def _tapped(body: dict[str, Any], tap: Tap) -> AsyncGenerator[Event, None]:
+    """The same, and the tap is told when it is over, however it ends."""
+    came: list[Any] = []
+    error = "not read to its end"
+    try:
+        async with aclosing(_ask(body, came)) as events:
+            async for event in events:
+                yield event
+        error = ""
+    except (APIError, AgentError) as failed:
+        error = _words(getattr(failed, "body", None) or str(failed))
+        raise
+    finally:
+        tap(body, [_parsed(line) for line in came], error)
+
+
+def _parsed(line: bytes) -> Any:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return line.decode(errors="replace")
+
+
+async def _ask(body: dict[str, Any], came: list[Any] | None = None) -> AsyncGenerator[Event, None]:
     async with _client().chat.completions.with_streaming_response.create(**body) as response:
         reader = _Reader(body["model"])
         if response.headers.get("content-type", "").startswith("text/event-stream"):
             async for line in _data_lines(response.iter_bytes()):
+                if came is not None:
+                    came.append(line)
                 if line == b"[DONE]":
                     reader.done = True
                     break
                 for event in reader.read(_decode(line)):
                     yield event
         else:
-            for event in reader.read(_decode(await response.read())):
+            whole = await response.read()
+            if came is not None:
+                came.append(whole)
+            for event in reader.read(_decode(whole)):
                 yield event
     yield reader.finish()
 

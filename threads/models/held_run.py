@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from django.db import models
+from django.db import models, transaction
 from django.utils import timezone
 
 from threads.changes import Change
@@ -43,6 +43,9 @@ class HeldRun(models.Model):
             if mine is None:
                 raise LeaseLost(LOST)
             yield change, mine
+            transaction.on_commit(lambda: self._follow(mine))
+
+    def _follow(self: "Run", mine: "Run") -> None:  # type: ignore[misc]
         for field in self._meta.concrete_fields:
             setattr(self, field.attname, getattr(mine, field.attname))
         self.pending_message = mine.pending_message

@@ -1,0 +1,86 @@
+"""What is known of each model call besides its answer: its usage, and if wanted the raw request and response."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from agents.models import RequestLog
+from billing.usage import ModelCall, record
+from threads.storable import storable
+
+if TYPE_CHECKING:
+    from agents.agent import Agent
+    from agents.unsaved import AnyRun
+
+REDACTED = "[redacted]"
+SECRET = re.compile(r"\b(sk-[\w-]{12,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[abp]-[\w-]{10,}|Bearer\s+[\w.~+/=-]{8,})")
+SECRET_NAME = re.compile(r"password|passwd|secret|api_?key|access_?token|authorization|credential", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """One request to a model's server and what came back, as they were: `response` is one JSON value per event of the stream."""
+
+    run: "AnyRun"
+    agent: str
+    step: int
+    attempt: int
+    request: Mapping[str, Any]
+    response: list[Any]
+    error: str
+    seconds: float
+
+
+def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str = "answer", *, attempt: int | None = None) -> None:
+    """Tell the usage handler of one model call; `facts` are the columns of its message. As part of the transaction that saves it."""
+    call = ModelCall(
+        user_id=run.requested_by.pk if run.requested_by else None,
+        thread_id=run.thread_id,
+        run_id=run.pk,
+        attempt=run.attempt if attempt is None else attempt,
+        step=run.step,
+        kind=kind,
+        agent=agent.name,
+        provider=facts.get("provider", ""),
+        model=facts.get("model", ""),
+        usage=facts.get("usage") or {},
+        provider_metadata=facts.get("provider_metadata", {}),
+    )
+    (agent.usage_handler or record)(call)
+
+
+def keep(exchange: Exchange, agent: "Agent") -> None:
+    """Show an exchange to the agent's `on_request`, and log it if that is wanted."""
+    if agent.on_request:
+        agent.on_request(exchange)
+    if agent.log_requests:
+        RequestLog.objects.create(
+            thread_id=exchange.run.thread_id,
+            user=exchange.run.requested_by,
+            run_id=exchange.run.pk,
+            agent=exchange.agent,
+            step=exchange.step,
+            attempt=exchange.attempt,
+            request=redacted(exchange.request),
+            response=redacted(exchange.response),
+            error=redacted(exchange.error),
+            seconds=exchange.seconds,
+        )
+
+
+def redacted(value: Any) -> Any:
+    """The same JSON without secrets: our own key, what looks like a key, and what is called one."""
+    if isinstance(value, str):
+        text = value.replace(settings.OPENAI_API_KEY, REDACTED) if settings.OPENAI_API_KEY else value
+        return storable(SECRET.sub(REDACTED, text))
+    if isinstance(value, Mapping):
+        return {
+            storable(str(key)): REDACTED if SECRET_NAME.search(str(key)) and isinstance(each, str) else redacted(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [redacted(each) for each in value]
+    return storable(value)
