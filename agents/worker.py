@@ -129,6 +129,10 @@ class Active:
     def _lost(self, error: Exception | None) -> None:
         self.interrupt(STOLEN if error is None else ProviderError("garbage", "The model sent text that cannot be stored.", retryable=False))
 
+    def check(self) -> None:
+        """Raise what interrupts the run, if something does."""
+        self._raise_reason()
+
     def _raise_reason(self) -> None:
         if self.reason:
             raise self.reason

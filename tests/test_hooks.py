@@ -182,7 +182,7 @@ def test_text_is_cut_as_wanted() -> None:
     assert cut("word")[:4] == ["Hello, ", "Dr. ", "No. ", ' "Is ']
     assert cut("line", size=100) == ['Hello, Dr. No.  "Is it late?" she said.\n', "Yes…\n\n", "It is 3.14 o'clock! 今日は。はい。The end"]
     assert cut("sentence", size=100)[1:] == [
-        "No.  ", '"Is it late?" ', "she said.\n", "Yes…\n", "\n", "It is 3.14 o'clock! ", "今日は。", "はい。", "The end",
+        "No.  ", '"Is it late?" ', "she said.\n", "Yes…\n\n", "It is 3.14 o'clock! ", "今日は。", "はい。", "The end",
     ]  # fmt: skip
     assert cut(r",\s*") == ["Hello, ", TEXT[7:]]
     assert cut(lambda text: text[:10] if len(text) >= 10 else None)[0] == TEXT[:10]

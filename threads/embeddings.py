@@ -10,6 +10,8 @@ from threads.models.chunk import Chunk, Embedding, WrongDimensions
 # Below this many rows of a model no scope can be so large that its index is used.
 INDEX_ROWS = 20_000
 MAX_DIMENSIONS = 4000
+# Of the chunks that wait for a new vector so many are asked for their old model.
+LOOKED_AT = 500
 
 
 def label(model: str, dims: int) -> str:
@@ -44,16 +46,19 @@ def models_in_use() -> list[tuple[str, int]]:
     with connection.cursor() as cursor:
         cursor.execute(
             """WITH RECURSIVE found AS (
-                   (SELECT min(embedded_as) AS name FROM threads_chunk WHERE embedded_as > '')
+                   (SELECT min(embedded_as) AS name FROM threads_chunk WHERE NOT embedded_as = '')
                    UNION ALL
-                   SELECT (SELECT min(embedded_as) FROM threads_chunk WHERE embedded_as > found.name) FROM found WHERE name IS NOT NULL)
+                   SELECT (SELECT min(embedded_as) FROM threads_chunk WHERE NOT embedded_as = '' AND embedded_as > found.name)
+                   FROM found WHERE name IS NOT NULL)
                SELECT name FROM found WHERE name IS NOT NULL"""
         )
         names = {name for (name,) in cursor.fetchall()}
         # Chunks that wait for a new vector keep their old one until then.
         cursor.execute(
-            """SELECT DISTINCT e.model || ':' || e.dims FROM threads_chunk c JOIN threads_embedding e ON e.chunk_id = c.id
-               WHERE c.embedded_as = ''"""
+            """SELECT DISTINCT e.model || ':' || e.dims
+               FROM (SELECT id FROM threads_chunk WHERE embedded_as = '' ORDER BY id LIMIT %s) c
+               JOIN threads_embedding e ON e.chunk_id = c.id""",
+            [LOOKED_AT],
         )
         names |= {name for (name,) in cursor.fetchall()}
     return sorted((name.rpartition(":")[0], int(name.rpartition(":")[2])) for name in names)

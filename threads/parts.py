@@ -59,14 +59,26 @@ def fold(parts: Iterable[Part]) -> Folded:
             folded.content.append({"type": kind.removesuffix("-start"), "text": part["id"]})
         elif kind in ("text-delta", "reasoning-delta"):
             texts[part["id"]].append(part["delta"])
+        elif kind.startswith("data-") and not part.get("transient"):
+            _upsert(folded.content, part)
         elif kind in ("tool-input-available", "tool-input-error"):
             folded.calls.append(_call(part))
             folded.content.append({"type": "tool-call", "tool_call": part["toolCallId"], "tool": part["toolName"]})
     for part in folded.content:
-        if part["type"] != "tool-call":
+        if part["type"] in ("text", "reasoning"):
             part["text"] = "".join(texts[part["text"]])
     folded.content = [part for part in folded.content if part.get("text") != ""]
     return folded
+
+
+def _upsert(content: list[Part], part: Part) -> None:
+    """A piece of data takes the place of an earlier one of its kind and id."""
+    data = {"type": "data", "name": part["type"].removeprefix("data-"), "id": part.get("id", ""), "data": part.get("data")}
+    for place, earlier in enumerate(content):
+        if earlier["type"] == "data" and (earlier["name"], earlier.get("id", "")) == (data["name"], data["id"]):
+            content[place] = data
+            return
+    content.append(data)
 
 
 def _call(part: Part) -> Call:

@@ -42,6 +42,7 @@ class DataPart(_Part):
 
     type: Literal["data"] = "data"
     name: str
+    id: str = ""
     data: JsonValue
 
 

@@ -65,13 +65,12 @@ SELECT message_id, max(rank) FROM (
 COUNT = """
 SELECT count(*) FROM (SELECT FROM threads_embedding e WHERE {scope} AND e.model = %(model)s AND e.dims = %(dims)s LIMIT %(most)s) x
 """
-# The materialised part keeps the planner from the index, which would look at everybody's rows first.
+# The sum keeps the planner from the index, which would look at everybody's rows first.
 EXACTLY = """
-WITH scoped AS MATERIALIZED (
-    SELECT e.chunk_id, e.vec::halfvec({dims}) AS vec FROM threads_embedding e WHERE {scope} AND e.model = %(model)s AND e.dims = {dims}
-), nearest AS (
-    SELECT c.message_id, s.vec <=> %(vector)s::halfvec({dims}) AS distance FROM scoped s JOIN threads_chunk c ON c.id = s.chunk_id
-    WHERE {not_yet} ORDER BY 2 LIMIT %(chunks)s
+WITH nearest AS (
+    SELECT c.message_id, (e.vec::halfvec({dims}) <=> %(vector)s::halfvec({dims})) + 0 AS distance
+    FROM threads_embedding e JOIN threads_chunk c ON c.id = e.chunk_id
+    WHERE {scope} AND e.model = %(model)s AND e.dims = {dims} AND {not_yet} ORDER BY 2 LIMIT %(chunks)s
 )
 SELECT message_id, 1 - min(distance) FROM nearest GROUP BY message_id ORDER BY 2 DESC, 1 DESC LIMIT %(limit)s
 """
@@ -119,8 +118,9 @@ def by_likeness(scope: Scope, vector: Sequence[float], model: str, limit: int, *
 def _by_index(cursor: Any, condition: str, parameters: Mapping[str, Any], dims: int, model: str) -> list[Hit]:
     """The planner uses a partial index only if its condition is spelled out in the statement."""
     literal = cursor.connection.execute("SELECT quote_literal(%s)", [model]).fetchone()[0].replace("%", "%%")
+    # Measured with hashed vectors, the hardest (benchmarks/context.py): 100 finds 0.84 of the nearest in 4 ms, 800 finds 0.97 in 10 ms.
     # Iterative scans go on until enough rows are in the scope; for the rest of this transaction only.
-    cursor.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '100', true)")
+    cursor.execute("SELECT set_config('hnsw.iterative_scan', 'strict_order', true), set_config('hnsw.ef_search', '800', true)")
     cursor.execute(BY_INDEX.format(scope=condition, dims=dims, model=literal, not_yet=NOT_YET), parameters)
     return list(cursor.fetchall())
 

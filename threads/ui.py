@@ -52,6 +52,10 @@ def _row_parts(row: Message, calls: Mapping[str, ToolCall], live: Mapping[Any, l
 
 
 def _part(part: Json, calls: Mapping[str, ToolCall], state: str) -> Json:
+    if part["type"] == "data":
+        return {"type": f"data-{part['name']}", "id": part.get("id", ""), "data": part["data"]}
+    if part["type"] == "file":
+        return part
     if part["type"] != "tool-call":
         return {"type": part["type"], "text": part["text"], "state": state}
     call = calls.get(part["tool_call"])

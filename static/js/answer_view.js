@@ -1,5 +1,6 @@
 /** One answer: the texts, thoughts and tool calls of all its rows, and how it ended. */
 import { copyButton } from "#code_block";
+import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
 import { MarkdownStream } from "#markdown_stream";
@@ -10,7 +11,7 @@ import { answerBlocks } from "#timeline";
 import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
 
-const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard };
+const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard, data: DataView };
 
 export class AnswerView {
   constructor(tools) {

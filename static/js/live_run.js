@@ -90,7 +90,17 @@ export class LiveRun {
         break;
       default:
         if (part.toolCallId) this.reduceTool(part);
+        else if (part.type.startsWith("data-") && !part.transient) this.reduceData(part);
     }
+  }
+
+  /** A piece of data takes the place of an earlier one of its kind and id. */
+  reduceData({ type, id = "", data }) {
+    const name = type.slice("data-".length);
+    const at = this.parts.findIndex((part) => part.kind === "data" && part.name === name && part.id === id && part.step === this.step);
+    const part = { kind: "data", name, id, data, step: this.step, open: false };
+    if (at < 0) this.parts.push(part);
+    else this.parts[at] = part;
   }
 
   begin(id, part) {

@@ -60,6 +60,7 @@ const rowPieces = new WeakMap(); // one array per stored part: the views compare
 
 function rowPart(owner, part) {
   if (part.type === "tool-call") return { owner, kind: "tool", id: part.tool_call, draft: { tool: part.tool } };
+  if (part.type === "data") return { owner, kind: "data", id: part.id ?? "", name: part.name, data: part.data };
   if (!rowPieces.has(part)) rowPieces.set(part, [part.text ?? ""]);
   return { owner, kind: part.type, pieces: rowPieces.get(part), open: false };
 }
@@ -67,6 +68,7 @@ function rowPart(owner, part) {
 function livePart(run, part) {
   const owner = part.step === 0 ? (run.pending_message ?? run.id) : `${run.id}+${part.step}`;
   if (part.kind === "tool") return { owner, kind: "tool", id: part.id, draft: part };
+  if (part.kind === "data") return { owner, kind: "data", id: part.id, name: part.name, data: part.data };
   return { owner, kind: part.kind, pieces: part.pieces, open: part.open };
 }
 
@@ -75,6 +77,7 @@ function keyed(store, parts) {
   const seen = new Map();
   return parts.flatMap(({ owner, ...part }) => {
     if (part.kind === "tool") return [{ key: `call:${part.id}`, call: store.toolCalls.get(part.id), ...part }];
+    if (part.kind === "data") return [{ key: `${owner}/data/${part.name}/${part.id}`, ...part }];
     if (!["text", "reasoning"].includes(part.kind) || part.pieces.every((piece) => !piece)) return [];
     const name = `${owner}/${part.kind}`;
     seen.set(name, (seen.get(name) ?? 0) + 1);

@@ -85,6 +85,10 @@ class FakeOpenAI:
         for plan in plans:
             self._scripts.append(plan if isinstance(plan, Plan) else read_prompt(plan)[0][0])
 
+    def script_nothing(self) -> None:
+        """Forgets the answers that were queued."""
+        self._scripts.clear()
+
     def reset(self) -> None:
         """Forgets requests, scripts and the counts behind `times`."""
         self.requests.clear()
