@@ -20,9 +20,10 @@ from typing import Any, Literal, Self
 
 from django.db import connection
 
-from agents import runner, services, tasks
+from agents import runner, services
 from agents.agent import Agent, StoredOptions
 from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
+from agents.process import process
 from agents.registry import get_agent
 from agents.results import Answer, steps_of
 from agents.structured import format_of
@@ -157,7 +158,7 @@ class AnswerStream:
             self._parts.put(None)
 
     def _write(self, run: AnyRun) -> None:
-        with tasks.process().active(run) as active:
+        with process().active(run) as active:
             self._active = active
             active.stream.heard = self._hear
             runner.answer(active, self.agent)

@@ -6,7 +6,7 @@ connection while it waits for a model or a tool.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -34,7 +34,7 @@ from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
 from threads.models.run import add_usage
-from threads.parts import Part, fold, text_parts
+from threads.parts import Part, Rest, fold, text_parts
 
 logger = logging.getLogger(__name__)
 TRIES = 3
@@ -93,7 +93,7 @@ def _answer(active: Active, agent: Agent) -> None:
         for pk, columns in verdicts.items():
             if columns["status"] == ToolCall.Status.FAILED:
                 active.stream.heard(outcome_part(pk, columns))
-        persist(partial(_save_step, active.run, agent, parts, count, facts, spent, verdicts))
+        persist(partial(_save_step, active, agent, parts, count, facts, spent, verdicts, active.stream.rest()))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
         agent = _hand_over(active, agent)
@@ -157,17 +157,18 @@ def _open_step(active: Active) -> None:
 
 
 def _save_step(
-    run: AnyRun,
+    active: Active,
     agent: Agent,
     parts: list[Part],
     count: int,
     facts: dict[str, Any],
     spent: dict[str, int],
     verdicts: dict[str, dict[str, Any]],
+    rest: Sequence[Rest],
 ) -> None:
     with transaction.atomic():
-        run.save_step(parts, count, facts, verdicts)
-        account(run, agent, facts | {"usage": spent})
+        active.run.save_step(parts, count, facts, verdicts, rest)
+        account(active.run, agent, facts | {"usage": spent})
 
 
 def _ask(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
@@ -289,8 +290,10 @@ def _end(
     for part in text_parts(said) if said else []:
         active.stream.put(active.run.attempt, part)
     parts, count = active.stream.said() if active.run.pending_message else ([], 0)
+    rest = active.stream.rest() if count else []
     active.leave()
-    end = partial(services.end_run, active.run, status, error, attempt=active.run.attempt, parts=parts, count=count, facts=facts)
+    said_last = {"attempt": active.run.attempt, "parts": parts, "count": count, "facts": facts, "rest": rest}
+    end = partial(services.end_run, active.run, status, error, **said_last)
     try:
         persist(partial(_write_all, end, also, partial(people.want_human, active.run.thread_id) if wants_human else None))
     except LeaseLost:

@@ -157,8 +157,12 @@ def end_run(run: AnyRun, status: str, error: dict[str, Any] | None = None, **sai
         run.end(status, error, **said)
         return
     with transaction.atomic():
-        if run.end(status, error, **said) and Run.objects.filter(thread_id=run.thread_id, status=Run.Status.QUEUED).exists():
+        if not run.end(status, error, **said):
+            return
+        if Run.objects.filter(thread_id=run.thread_id, status=Run.Status.QUEUED).exists():
             _enqueue(run.thread_id)
+        if settings.DESCRIBE_THREADS and run.order == 0 and status == Run.Status.SUCCEEDED:
+            transaction.on_commit(lambda: _hint(run.thread_id, "agents.tasks.describe_thread"), robust=True)
 
 
 def requeue(run: Run) -> None:
@@ -225,10 +229,10 @@ def _enqueue(thread_id: UUID) -> None:
     transaction.on_commit(lambda: _hint(thread_id), robust=True)
 
 
-def _hint(thread_id: UUID) -> bool:
+def _hint(thread_id: UUID, task: str = "agents.tasks.answer") -> bool:
     """Say that the thread may have something to do. Redis being down costs a log line: the sweep repeats it."""
     try:
-        current_app.send_task("agents.tasks.answer", [str(thread_id)])
+        current_app.send_task(task, [str(thread_id)])
     except BrokerError as error:
         logger.warning("no hint sent for thread %s (%s); the sweep repeats it", thread_id, error)
         return False
@@ -275,7 +279,7 @@ def _save_prompt(
         change.add(message)
     change.touch()
     if not thread.title:
-        change.update_thread(title=_title(text))
+        change.update_thread(title=title_of(text))
     if not thread.default_agent:
         change.update_thread(default_agent=agent)
     return message, run
@@ -305,6 +309,7 @@ def _queue_run(change: Change, user: User | None, prompt: Message, agent: str, *
     return run
 
 
-def _title(text: str) -> str:
+def title_of(text: str) -> str:
+    """The title that a thread has from its first prompt."""
     line = " ".join(text.split())
     return line if len(line) <= TITLE_CHARS else line[:TITLE_CHARS].rsplit(" ", 1)[0] + "…"

@@ -2,7 +2,6 @@
 
 import os
 import threading
-from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +9,14 @@ from celery import shared_task, signals
 from django.db import connection
 
 from agents import runner, services
+from agents.describing import describe
 from agents.indexing import embed_in_background
 from agents.models import RequestLog
-from agents.worker import NAME, Worker
+from agents.process import process
+from agents.worker import NAME
 from threads.models import Delta, Run, Tombstone
 
 LEAVE_SECONDS = 20.0
-
-
-@cache
-def process() -> Worker:
-    """The machinery of this process, made once."""
-    return Worker(services.sweep)
 
 
 @shared_task
@@ -41,6 +36,12 @@ def answer(thread_id: str) -> None:
 def sweep() -> None:
     """Backup of the sweeper in each worker."""
     services.sweep()
+
+
+@shared_task
+def describe_thread(thread_id: str) -> None:
+    """Find a title and a summary after the first turn."""
+    describe(UUID(thread_id))
 
 
 @shared_task

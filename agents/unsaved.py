@@ -13,7 +13,7 @@ from threads.convert import unsaved_rows
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import add_usage
-from threads.parts import Part, fold
+from threads.parts import Part, Rest, fold
 from threads.schemas import NewMessage
 
 Facts = dict[str, Any]
@@ -78,8 +78,9 @@ class UnsavedRun:
         """As `Run.hand_over`."""
         self.agent = agent
 
-    def save_step(self, parts: list[Part], count: int, facts: Facts, verdicts: dict[str, Facts]) -> None:
+    def save_step(self, parts: list[Part], count: int, facts: Facts, verdicts: dict[str, Facts], rest: Sequence[Rest] = ()) -> None:
         """As `Run.save_step`."""
+        del rest
         self._fold(parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
         self.base += count
         self.usage = add_usage(self.usage, facts.get("usage"))
@@ -108,9 +109,10 @@ class UnsavedRun:
         parts: list[Part] | None = None,
         count: int = 0,
         facts: Facts | None = None,
+        rest: Sequence[Rest] = (),
     ) -> bool:
         """As `Run.end`."""
-        del attempt
+        del attempt, rest
         if self.pending_message is not None:
             failed = status == Run.Status.FAILED
             reason = {"failed": "error", "stopped": "stopped"}.get(status, (facts or {}).get("finish_reason", ""))

@@ -14,9 +14,10 @@ from typing import Any, Literal
 from django.db import connection
 from pydantic import BaseModel
 
-from agents import services, tasks
+from agents import services
 from agents.errors import AgentError, BadInput, Busy, Drained, LeaseLost
 from agents.persist import persist
+from agents.process import process
 from agents.worker import NAME, Active
 from threads.models import Message, Run, Thread, User
 from threads.parts import Part
@@ -53,7 +54,7 @@ def write(
         run = Run(thread=change.thread, prompt=prompt, order=turn, agent=name[:100], requested_by=user)
         run.begin(change, NAME)
     try:
-        with tasks.process().active(run) as active:
+        with process().active(run) as active:
             active.stream.interval = interval
             _write(active, run, pieces, on_abort)
     finally:
@@ -83,9 +84,10 @@ def _write(active: Active, run: Run, pieces: Iterable[Piece], on_abort: Callable
 
 def _end(active: Active, run: Run, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
     parts, count = active.stream.said()
+    rest = active.stream.rest()
     active.leave()
     try:
-        persist(partial(services.end_run, run, status, error, attempt=run.attempt, parts=parts, count=count, **said))
+        persist(partial(services.end_run, run, status, error, attempt=run.attempt, parts=parts, count=count, rest=rest, **said))
     except LeaseLost:
         return  # It was ended from elsewhere, with what was committed until then.
 

@@ -112,6 +112,7 @@ MODEL = env.text("AGENTSITE_MODEL", "gpt-4o-mini" if OPENAI_API_KEY or OPENAI_BA
 CONTEXT_TOKENS = env.number("AGENTSITE_CONTEXT_TOKENS", 128_000, least=500)
 # What sums up, and finds titles; empty: the agent's own model.
 SUMMARY_MODEL = env.text("AGENTSITE_SUMMARY_MODEL")
+DESCRIBE_THREADS = env.flag("AGENTSITE_DESCRIBE_THREADS")
 # Without OpenAI's own server there is no model that is surely there.
 EMBEDDING_MODEL = env.text(
     "AGENTSITE_EMBEDDING_MODEL", "text-embedding-3-small" if OPENAI_API_KEY and not OPENAI_BASE_URL else "hashed-256"

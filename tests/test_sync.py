@@ -13,7 +13,7 @@ from django.utils import timezone
 from agents import services
 from threads import broadcast, sync
 from threads.models import Delta, Message, Run, Thread, Tombstone, User
-from threads.sync import snapshot
+from threads.sync import Wanted, snapshot
 
 Ask = Callable[..., tuple[Message, Run]]
 
@@ -158,3 +158,25 @@ def test_redis_being_away_costs_only_a_log_line(settings: Any, monkeypatch: pyte
     broadcast.publish([("thread.x", {"type": "frame"})])
     broadcast._redis.cache_clear()
     assert "push not sent" in caplog.text
+
+
+# --- What a sync may bring besides -------------------------------------------------------------------------------------
+
+
+def test_a_sync_can_include_ended_runs_start_at_a_turn_and_skip_runs(ask: Ask, thread: Thread) -> None:
+    _, first = ask('[[text="Let me see."]][[tool=nobody]][[next]][[text="There is none."]]')
+    _, second = ask("Second", answer=False)
+    Run.objects.claim(thread.pk, "me")
+    stream(second, "", "Hel")
+    assert [delta["run"] for delta in snapshot(thread.pk)["deltas"]] == [str(second.pk)]
+    everything = snapshot(thread.pk, wanted=Wanted(ended=True))["deltas"]
+    assert {delta["run"] for delta in everything} == {str(first.pk), str(second.pk)}
+    ended = next(delta for delta in everything if delta["run"] == str(first.pk))
+    said = "".join(part["delta"] for part in ended["parts"] if part["type"] == "text-delta")
+    assert (said, ended["start"], ended["end"]) == ("Let me see.There is none.", 0, Run.objects.get(pk=first.pk).base)
+    later = snapshot(thread.pk, wanted=Wanted(ended=True, start=1))
+    assert {message["order"] for message in later["messages"]} == {1}
+    assert [delta["run"] for delta in later["deltas"]] == [str(second.pk)]
+    assert snapshot(thread.pk, wanted=Wanted(skip=frozenset([str(second.pk)])))["deltas"] == []
+    newer = snapshot(thread.pk, 0, {}, Wanted(ended=True))
+    assert {delta["run"] for delta in newer["deltas"]} == {str(first.pk), str(second.pk)}

@@ -19,7 +19,7 @@ from django.http import HttpRequest
 from threads.access import may_view
 from threads.broadcast import thread_group
 from threads.models import Thread, User
-from threads.sync import snapshot
+from threads.sync import USUAL, Wanted, snapshot
 from threads.watch import Seen, read, watch
 
 NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE = 4401, 4400, 4403, 4404, 4408
@@ -34,6 +34,10 @@ class SyncRequest(msgspec.Struct):
     type: str
     version: int | None = None
     cursors: dict[str, int] = {}
+    # See `threads.sync.Wanted`.
+    ended: bool = False
+    start: int = 0
+    skip: list[str] = []
 
 
 class Refused(Exception):
@@ -48,6 +52,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
 
     group: str
     session_key = ""
+    wanted = USUAL
     user_id: UUID
     thread_id: UUID | None = None
 
@@ -96,6 +101,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             return
         self.heard, self.unheard_bytes = time.monotonic(), 0
         if request.type == "sync":
+            self.wanted = Wanted(request.ended, request.start, frozenset(request.skip))
             await self.sync(request.version, request.cursors)
 
     async def join(self, user: User) -> None:
@@ -166,7 +172,7 @@ class ThreadSocket(PushSocket):
         """Frames that arrive meanwhile wait behind the lock."""
         async with self.lock:
             try:
-                frame = await read(lambda: snapshot(str(self.thread_id), version, cursors))
+                frame = await read(lambda: snapshot(str(self.thread_id), version, cursors, self.wanted))
             except Thread.DoesNotExist:
                 await self.close(NOT_YOURS)
                 return

@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 Part = dict[str, Any]
+# Parts from `start` to `end`, counted before they were merged.
+Rest = tuple[int, int, list[Part]]
 
 
 @dataclass

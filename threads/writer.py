@@ -23,7 +23,7 @@ import psycopg
 from django.db import connection
 
 from threads import broadcast
-from threads.parts import Part, merge
+from threads.parts import Part, Rest, merge
 from threads.sync import delta_frame
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class Batch:
     end: int
     parts: list[Part]
     encoded: str
+    committed: bool = False
 
 
 @dataclass(eq=False)
@@ -110,6 +111,12 @@ class Stream:
         with self.writer.wake:
             self.take()
             return [part for batch in self.batches for part in batch.parts], self.taken - self.base
+
+    def rest(self) -> list[Rest]:
+        """What is not known to be committed: it belongs into the transaction that saves the step, for those who read deltas."""
+        with self.writer.wake:
+            self.take()
+            return [(batch.start, batch.end, merge(batch.parts)) for batch in self.batches if not batch.committed]
 
     def restart(self, attempt: int, step: int, base: int) -> None:
         """Begin a step, or the same step again under a new attempt."""
@@ -225,6 +232,7 @@ class Writer:
         else:
             self._publish([batch for batch in batches if (batch.stream.run_id, batch.attempt) in alive])
             for batch in batches:
+                batch.committed = (batch.stream.run_id, batch.attempt) in alive
                 if (batch.stream.run_id, batch.attempt) not in alive:
                     self._lose(batch, None)
 
@@ -271,6 +279,8 @@ class Writer:
         with self.wake:
             for stream in self.streams:
                 stream.rewrite = bool(stream.batches)
+                for batch in stream.batches:
+                    batch.committed = False
             self.dirty += [stream for stream in self.streams if stream.rewrite and stream not in self.dirty]
 
     def _publish(self, batches: list[Batch]) -> None:

@@ -4,7 +4,7 @@ A connection can break while a commit is under way, so nobody knows whether it c
 locked copy, this object follows only after the commit, and a repeat recognises its own work and does nothing.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -16,11 +16,12 @@ from threads.changes import Change
 from threads.errors import LeaseLost
 from threads.models.thread import Thread
 from threads.models.tool_call import ToolCall
-from threads.parts import Part
+from threads.parts import Part, Rest
 
 if TYPE_CHECKING:
     from threads.models.run import Run
 
+Facts = dict[str, Any]
 LOST = "The run was stopped, ended or taken over."
 
 
@@ -50,15 +51,15 @@ class HeldRun(models.Model):
             setattr(self, field.attname, getattr(mine, field.attname))
         self.pending_message = mine.pending_message
 
-    def save_step(self: "Run", parts: list[Part], count: int, facts: dict[str, Any], verdicts: dict[str, dict[str, Any]]) -> None:  # type: ignore[misc]
+    def save_step(self: "Run", parts: list[Part], count: int, facts: Facts, verdicts: dict[str, Facts], rest: Sequence[Rest] = ()) -> None:  # type: ignore[misc]
         """Fold a model call that asks for tools into rows. `count` is the number of unmerged parts.
 
         `facts` are columns of the message (model, usage, …), `verdicts` columns of its tool calls by id: what is to become of them.
-        The calls that are to run are committed as `running` before they start.
+        The calls that are to run are committed as `running` before they start. `rest` are the parts that are not committed yet.
         """
         with self.owned() as (change, mine):
             if mine.pending_message is not None:
-                mine.save_step_in(change, parts, count, facts, verdicts)
+                mine.save_step_in(change, parts, count, facts, verdicts, rest)
 
     def after_calls(self: "Run", begun: Collection[UUID]) -> str:  # type: ignore[misc]
         """What is next once no call of the step runs any more: `run` the calls that were approved meanwhile (they are committed as

@@ -1,6 +1,6 @@
 """Runs: one agent answering one prompt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -18,7 +18,7 @@ from threads.models.held_run import LOST, HeldRun
 from threads.models.message import Message
 from threads.models.thread import Thread
 from threads.models.tool_call import ToolCall
-from threads.parts import Call, Part, fold
+from threads.parts import Call, Part, Rest, fold
 
 LEASE = timedelta(seconds=10)
 MAX_CRASHES = 3
@@ -159,9 +159,16 @@ class Run(HeldRun):
         change.touch()
 
     def save_step_in(
-        self, change: Change, parts: list[Part], count: int, facts: dict[str, Any], verdicts: dict[str, dict[str, Any]]
+        self,
+        change: Change,
+        parts: list[Part],
+        count: int,
+        facts: dict[str, Any],
+        verdicts: dict[str, dict[str, Any]],
+        rest: Sequence[Rest] = (),
     ) -> None:
         """As part of a change; see `save_step`."""
+        self._stream_rest(rest)
         self._fold(change, parts, facts | {"status": Message.Status.SUCCESS}, verdicts)
         change.update(self, base=self.base + count, crashes=0, usage=add_usage(self.usage, facts.get("usage")), pending_message=None)
 
@@ -235,6 +242,7 @@ class Run(HeldRun):
         parts: list[Part] | None = None,
         count: int = 0,
         facts: dict[str, Any] | None = None,
+        rest: Sequence[Rest] = (),
     ) -> bool:
         """The one way to end a run; a repeat is harmless. Says whether it was this call that ended it.
 
@@ -247,7 +255,7 @@ class Run(HeldRun):
                 raise LeaseLost(LOST)
             if run.status in self.ENDED:
                 return False
-            run.end_in(change, status, error, parts=parts, count=count, facts=facts)
+            run.end_in(change, status, error, parts=parts, count=count, facts=facts, rest=rest)
             return True
 
     def end_in(
@@ -259,10 +267,12 @@ class Run(HeldRun):
         parts: list[Part] | None = None,
         count: int = 0,
         facts: dict[str, Any] | None = None,
+        rest: Sequence[Rest] = (),
     ) -> None:
         """End a live run, locked, as part of a change of its thread; see `end`."""
         if parts is None:
             parts, count = self.live_parts()
+        self._stream_rest(rest)
         self._close_answer(change, parts, status, error, facts or {})
         usage = add_usage(self.usage, (facts or {}).get("usage"))
         columns = {"lease_until": None, "wake_at": None, "pending_message": None, "ended_at": timezone.now(), "usage": usage}
@@ -280,6 +290,15 @@ class Run(HeldRun):
             parts += batch
             cursor = end
         return parts, cursor - self.base
+
+    def _stream_rest(self, rest: Sequence[Rest]) -> None:
+        """Whoever reads deltas, not rows, gets the last ones too; the group commit may be about to write the same."""
+        deltas = [
+            self.deltas.model(run=self, attempt=self.attempt, step=self.step, start=start, end=end, parts=parts)
+            for start, end, parts in rest
+        ]
+        if deltas:
+            self.deltas.model.objects.bulk_create(deltas, ignore_conflicts=True)
 
     def _close_answer(self, change: Change, parts: list[Part], status: str, error: dict[str, Any] | None, facts: dict[str, Any]) -> None:
         unsaved = self.pending_message is not None
