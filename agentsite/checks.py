@@ -5,10 +5,12 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from agents.embedding import dimensions
 from agents.registry import all_agents
 from threads.embeddings import models_in_use
+from threads.models import Chunk
 
 
 @register()
@@ -56,7 +58,8 @@ def agents_are_told_well(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def vectors_fit_the_model(databases: Any = None, **_: Any) -> list[CheckMessage]:
     """The rows that search reads, compared with the model that embeds the questions."""
-    if not databases:
+    # `migrate` checks before it makes the tables.
+    if not databases or Chunk._meta.db_table not in connection.introspection.table_names():
         return []
     now = settings.EMBEDDING_MODEL, dimensions()
     others = [f"{model} ({dims:,} dimensions)" for model, dims in models_in_use() if model != now[0] or now[1] not in (None, dims)]

@@ -15,7 +15,7 @@ import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from threads.rows import Json, thread_rows
+from threads.rows import HIDDEN, Json, thread_rows
 
 if TYPE_CHECKING:
     from threads.models import Thread
@@ -86,8 +86,8 @@ def _row(thread_id: UUID) -> Json | None:
 
 
 def _feeds(row: Json | None) -> list[tuple[str, Json]]:
-    """One message for each member; hidden branches are in no list."""
-    if row is None or row["kind"] == "branch":
+    """One message for each member; hidden threads are in no list."""
+    if row is None or row["kind"] in HIDDEN:
         return []
     message: Json = {"type": "frame", "text": msgspec.json.encode({"type": "thread", "thread": row}).decode()}
     return [(user_group(member["id"]), message) for member in row["members"]]

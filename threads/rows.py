@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from threads.models import Message, Run, ToolCall, User
 
 Json = dict[str, Any]
+# Kinds of threads that are in no list.
+HIDDEN = ("branch", "child")
 
 # Each prompt, answer and connect reads its thread like this. Through the ORM it is two statements and 1.5 ms of CPU, not 0.05.
 THREADS = """

@@ -54,6 +54,7 @@ export class ToolCard {
     else if (call?.reason) parts.push(section(call.status === "denied" ? "Denied" : "Decision", element("p", {}, call.reason)));
     else if (call?.status === "running" && call.result !== null) parts.push(section("Result so far", jsonView(call.result)));
     else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(call.result)));
+    if (call?.child) parts.push(section("Asked in", element("p", {}, element("a", { href: `/threads/${call.child}/` }, "a thread of its own"))));
     this.body.replaceChildren(...parts);
   }
 }

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from threads.changes import Change
 from threads.ids import uuid7
+from threads.rows import HIDDEN
 
 if TYPE_CHECKING:
     from threads.models.people import User
@@ -56,7 +57,7 @@ class Thread(models.Model):
         CHILD = "child"
 
     # Seen only from their root, whose people they share.
-    HIDDEN = ("branch", "child")
+    HIDDEN = HIDDEN
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, null=True, blank=True, related_name="owned_threads")
