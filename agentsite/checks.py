@@ -7,7 +7,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from agents.embedding import dimensions
+from agents.embedding import dimensions, is_missing
 from agents.registry import all_agents
 from threads.embeddings import models_in_use
 from threads.models import Chunk
@@ -53,6 +53,20 @@ def agents_are_told_well(**_: Any) -> list[CheckMessage]:
             hint = "Set AGENTSITE_EMBEDDING_MODEL to a model that knows what words mean."
             found.append(Warning(f"Agent {agent.name!r} searches by likeness, but only of spelling.", hint, id="agentsite.W003"))
     return found
+
+
+@register()
+def the_embedder_is_there(**_: Any) -> list[CheckMessage]:
+    """The local model is an optional installation."""
+    if not is_missing():
+        return []
+    return [
+        Error(
+            f"AGENTSITE_EMBEDDING_MODEL is {settings.EMBEDDING_MODEL}, which is not installed.",
+            "Run `make local-embeddings`.",
+            id="agentsite.E003",
+        )
+    ]
 
 
 @register(Tags.database)

@@ -5,7 +5,7 @@ from django.urls import path
 
 from agents import pages
 from agentsite.api import api
-from threads.pages import SignIn, SignOut, SignUp
+from threads.pages import SignIn, SignOut, SignUp, memories
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -14,6 +14,7 @@ urlpatterns = [
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
+    path("memories/", memories, name="memories"),
     path("api/", api.urls),
     path("admin/", admin.site.urls),
 ]

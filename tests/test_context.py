@@ -15,7 +15,7 @@ from agents import indexing, services
 from agents.agent import Agent
 from agents.budget import Turn, fit, tokens
 from agents.context import ContextOptions, SearchOptions, context_of, fetch_context, messages_for
-from agents.embedding import embed
+from agents.embedding import embed, is_missing
 from agents.errors import BadInput
 from agents.generating import generate
 from agents.memory import forget, remember
@@ -222,6 +222,20 @@ def test_forks_have_vectors_of_their_own_and_deleting_takes_them_along(thread: T
     assert [model.objects.count() for model in (Chunk, Embedding, Memory)] == [0, 0, 0]
 
 
+def test_the_local_model_knows_what_words_mean(settings: Any) -> None:
+    if is_missing("all-minilm-l6-v2"):
+        pytest.skip("the local model is not installed: make local-embeddings")
+    settings.EMBEDDING_MODEL = "all-minilm-l6-v2"
+    eating, bread, baby = embed(["A man is eating food.", "A man is eating a piece of bread.", "The girl is carrying a baby."])
+
+    def alike(left: Sequence[float], right: Sequence[float]) -> float:
+        return sum(a * b for a, b in zip(left, right, strict=True))
+
+    # The figures that the model's authors give for these sentences.
+    assert (round(alike(eating, bread), 2), round(alike(eating, baby), 2), len(eating)) == (0.76, -0.11, 384)
+    assert embed(["word " * 1000, "x"])[1] == pytest.approx(embed(["x"])[0], abs=1e-5), "neighbours in a batch do not matter"
+
+
 # --- Search ------------------------------------------------------------------------------------------------------------
 
 
@@ -376,6 +390,15 @@ def test_a_long_history_is_cut_at_turns_and_summed_up(ask: Ask, thread: Thread, 
     assert len(fake.requests) == 3, "there is room for some turns before the next summary"
 
 
+def test_a_long_summary_leaves_room_for_the_prompt(ask: Ask, thread: Thread, offered: Offered, fake: FakeOpenAI) -> None:
+    talk(thread, *(f"Turn {n}: " + "words " * 60 for n in range(20)))
+    offered["small"] = Agent("small", context_options=options(max_tokens=2000))
+    fake.script(Plan(text="They talked. " * 1000), Plan(text="Fine."))
+    prompt = "Now, what was it? " * 20
+    ask(prompt, agent="small")
+    assert (told(fake)[-1], "They talked." in told(fake)[0]) == (prompt, True)
+
+
 def test_a_failing_summary_costs_the_summary_only(ask: Ask, thread: Thread, offered: Offered, fake: FakeOpenAI) -> None:
     talk(thread, *(f"Turn {n}: " + "words " * 60 for n in range(20)))
     offered["small"] = Agent("small", context_options=options(max_tokens=2000))
@@ -450,6 +473,14 @@ def test_facts_are_remembered_told_forgotten_and_the_persons_own(
     fake.script(Plan(tools=(Call("forget", '{"fact": "nuts"}'), Call("forget", '{"fact": "bees"}'))), Plan(text="Gone."))
     _, run = ask("Forget it", agent="friend")
     assert list(run.tool_calls.order_by("index").values_list("status", flat=True)) == ["succeeded", "failed"]
+    memory = Memory.objects.create(user=alice, text="Likes <b>tea</b>.")
+    page = client_of(alice).get("/memories/").content.decode()
+    assert ("Likes &lt;b&gt;tea&lt;/b&gt;." in page, "Likes" in client_of(bob).get("/memories/").content.decode()) == (True, False)
+    for forget_ in (memory.pk, "x", "9" * 30):
+        client_of(bob).post("/memories/", {"forget": forget_})
+    assert Memory.objects.filter(pk=memory.pk).exists()
+    client_of(alice).post("/memories/", {"forget": memory.pk})
+    assert not Memory.objects.filter(pk=memory.pk).exists()
     memory = Memory.objects.create(user=alice, text="Likes tea.")
     assert client_of(alice).delete(f"/api/memories/{memory.pk}").status_code == 204
     assert not Memory.objects.exists()

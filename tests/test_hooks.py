@@ -184,7 +184,7 @@ def test_text_is_cut_as_wanted() -> None:
     assert cut("sentence", size=100)[1:] == [
         "No.  ", '"Is it late?" ', "she said.\n", "Yes…\n\n", "It is 3.14 o'clock! ", "今日は。", "はい。", "The end",
     ]  # fmt: skip
-    assert cut(r",\s*") == ["Hello, ", TEXT[7:]]
+    assert cut(r",\s*", size=100) == ["Hello, ", TEXT[7:]]
     assert cut(lambda text: text[:10] if len(text) >= 10 else None)[0] == TEXT[:10]
     assert cut("") == [TEXT[at : at + 3] for at in range(0, len(TEXT), 3)]
 

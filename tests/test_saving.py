@@ -290,3 +290,13 @@ def test_titles_are_found_by_their_words_among_ones_own(alice: User, bob: User, 
     assert found("oslo -trip") == ["Oslo, Oslo!"]
     assert found("berg") == ["Bergen"]
     assert found("'; drop & | ! :* (") == found("nowhere") == []
+
+
+def test_threads_carry_metadata_of_their_owners(alice: User, client_of: Callable[[User], Client]) -> None:
+    client = client_of(alice)
+    made = client.post("/api/threads", {"metadata": {"order": 1042}}, content_type="application/json").json()
+    assert made["metadata"] == {"order": 1042}
+    changed = client.patch(f"/api/threads/{made['id']}", {"metadata": {"order": 1043, "tags": ["a"]}}, content_type="application/json")
+    assert changed.json()["metadata"] == {"order": 1043, "tags": ["a"]}
+    refused = client.patch(f"/api/threads/{made['id']}", {"metadata": [1]}, content_type="application/json")
+    assert (refused.status_code, refused.json()["error"]["field"]) == (400, "metadata")

@@ -1,16 +1,17 @@
-"""Signing in, signing up and signing out."""
+"""Signing in, signing up and signing out; what is remembered of a person."""
 
 from typing import Any
 
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
+from django.contrib.auth.decorators import login_required
 from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.generic import CreateView
 
-from threads.models import User
+from threads.models import Memory, User
 
 
 class SignUpForm(UserCreationForm):
@@ -51,3 +52,14 @@ class SignUp(CreateView):
 
 class SignOut(auth_views.LogoutView):
     """By POST only, so that no foreign link can do it."""
+
+
+@login_required
+def memories(request: HttpRequest) -> HttpResponse:
+    """What agents remember of the person; a POST forgets one of them."""
+    mine = Memory.objects.filter(user=request.user).order_by("-pk")  # type: ignore[misc]  # behind login_required
+    if request.method == "POST":
+        pk = request.POST.get("forget", "")
+        mine.filter(pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0).delete()
+        return redirect("memories")
+    return render(request, "accounts/memories.html", {"memories": mine})

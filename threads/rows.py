@@ -19,7 +19,7 @@ HIDDEN = ("branch", "child")
 THREADS = """
 SELECT json_build_object(
     'id', t.id, 'title', t.title, 'summary', t.summary, 'status', t.status, 'agent', t.default_agent, 'version', t.version,
-    'kind', t.kind, 'last_activity', t.last_activity, 'created_at', t.created_at,
+    'kind', t.kind, 'metadata', t.metadata, 'last_activity', t.last_activity, 'created_at', t.created_at,
     'owner', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.owner_id),
     'assigned_to', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.assigned_to_id),
     'human_wanted_at', t.human_wanted_at,

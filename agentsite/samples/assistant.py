@@ -9,7 +9,9 @@ from django.utils import timezone
 from pydantic import Field
 
 from agents.agent import Agent
+from agents.context_options import ContextOptions
 from agents.errors import ToolError
+from agents.memory import forget, remember
 from agents.providers.demo import NOTICE, Say, Turn, Use
 from agents.tools import ToolContext, tool
 from agentsite.samples.models import Task
@@ -37,8 +39,12 @@ def list_tasks(context: ToolContext) -> list[dict[str, Any]]:
 
 
 def play(turn: Turn) -> Iterator[Say | Use]:
-    """Note what is after "remind me to" or "task", with the date that is named."""
+    """Note what is after "remind me to" or "task", with the date that is named; remember what is after "remember that"."""
     if not turn.results:
+        fact = re.search(r"\b(remember|forget)(?: that)? (.+?)[.!]*$", turn.prompt, re.IGNORECASE)
+        if fact is not None:
+            yield Use(fact[1].lower(), {"fact": fact[2]})
+            return
         said = re.search(
             r"(?:remind me to|task:?)\s+(.+?)\s*(?:(?:by|on|until)\s+(\d{4}-\d\d-\d\d)|\b(tomorrow))?[.!]*$", turn.prompt, re.IGNORECASE
         )
@@ -51,6 +57,8 @@ def play(turn: Turn) -> Iterator[Say | Use]:
     name, found = turn.results[-1]
     if isinstance(found, str):
         yield Say(f"That did not work: {found.removeprefix('Error: ')}\n\n")
+    elif name in ("remember", "forget"):
+        yield Say(f"{'I will remember' if name == 'remember' else 'Forgotten'}: *{next(reversed(found.values()))}*\n\n")
     elif name == "list_tasks":
         yield Say("Your tasks:\n\n" + "".join(f"- {_line(task)}\n" for task in found) + "\n" if found else "There is nothing to do.\n\n")
     else:
@@ -65,9 +73,14 @@ def _line(task: dict[str, Any]) -> str:
 assistant = Agent(
     name="assistant",
     title="Assistant",
-    description="Notes your tasks.",
+    description="Notes your tasks, and remembers what you want.",
     instructions="You note tasks for the person with the tool, one call per task. Ask if you are not sure about the date.",
-    tools=[create_task, list_tasks],
-    examples=["Remind me to water the plants tomorrow.", "Remind me to file the taxes by 2027-05-31.", "What is there to do?"],
+    tools=[create_task, list_tasks, remember, forget],
+    context_options=ContextOptions(memories=True),
+    examples=[
+        "Remind me to water the plants tomorrow.",
+        "Remind me to file the taxes by 2027-05-31.",
+        "Remember that I work from Tuesday to Friday.",
+    ],
     demo=play,
 )
