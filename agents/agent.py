@@ -126,6 +126,12 @@ class Agent:
             changed["tools"] = [self._own_tool(each) if isinstance(each, str) else each for each in tools]
         return replace(self, **changed) if changed else self
 
+    def in_thread(self, options: Mapping[str, Any]) -> "Agent":
+        """The same agent with the options of a thread, which are for any agent: of the tools only its own count."""
+        if "tools" in options:
+            options = {**options, "tools": [name for name in options["tools"] or [] if name in self.toolbox]}
+        return self.stored(options)
+
     def stored(self, options: Mapping[str, Any]) -> "Agent":
         """The same agent with stored options; BadInput names the one that cannot be."""
         if not options:

@@ -1,11 +1,12 @@
 """Keeping to a model's window: what is left out, and what is shortened, when the conversation is longer than that.
 
 First long tool results of earlier turns are shortened, then whole turns are left out, the oldest first; only then is the present turn
-touched. Tokens are estimated from above, a third of the bytes: more than any text of a common tokenizer takes.
+touched. Tokens are estimated as a third of the bytes, which is more than most texts
+take; where it is less, the model's server says so.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from threads.models import Message
@@ -21,12 +22,14 @@ CUT = "\n[… {} characters left out …]\n"
 
 @dataclass
 class Turn:
-    """Messages that are told together or not at all; `own` ones belong to the answer that is being written."""
+    """Messages that are told together or not at all; `own` ones belong to the answer that is being written, `recent` ones were not found
+    by search."""
 
     key: tuple[Any, ...]
     own: bool
     messages: list[Chat]
     rows: list[Message] = field(default_factory=list)
+    recent: bool = False
 
     @property
     def size(self) -> int:
@@ -68,7 +71,7 @@ def fit(system: list[Chat], turns: list[Turn], window: int, *, answer: int | Non
 
 def _shortened(turn: Turn, chars: int, *, everything: bool = False) -> Turn:
     """Tool results, or all texts, cut to so many characters in the middle."""
-    return Turn(turn.key, turn.own, [_shorter(message, chars, everything) for message in turn.messages], turn.rows)
+    return replace(turn, messages=[_shorter(message, chars, everything) for message in turn.messages])
 
 
 def _shorter(message: Chat, chars: int, everything: bool) -> Chat:

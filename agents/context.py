@@ -15,8 +15,9 @@ from django.conf import settings
 
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
-from agents.embedding import Embed, embed
+from agents.embedding import Embed, embed_question
 from agents.errors import BadInput, ProviderError
+from agents.persist import release
 from threads import search
 from threads.convert import as_written, unsaved_rows
 from threads.embeddings import models_in_use
@@ -203,7 +204,8 @@ def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Em
     legs = []
     for model, dims in models_in_use():
         try:
-            (vector,) = given([text]) if given else embed([text], model)
+            release()
+            (vector,) = given([text]) if given else [list(embed_question(text, model))]
         except ProviderError as error:
             logger.warning("searching without the vectors of %s: %s", model, error)
             continue
@@ -215,12 +217,13 @@ def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Em
 def _turns(rows: list[Message], context: Context, own: set[int]) -> Iterator[Turn]:
     """Chat messages in the portions in which they may be left out."""
     turn: Turn | None = None
+    recent = {id(row) for row in context.recent}
     for row in rows:
         key = ("own",) if id(row) in own else (row.thread_id, row.order)
         if turn is None or turn.key != key:
             if turn is not None and turn.messages:
                 yield turn
-            turn = Turn(key, own=id(row) in own, messages=[], rows=[])
+            turn = Turn(key, own=id(row) in own, messages=[], rows=[], recent=id(row) in recent)
         turn.messages += _messages(row, context.calls)
         turn.rows.append(row)
     if turn is not None and turn.messages:

@@ -7,12 +7,11 @@ Whoever may see the conversation may see that thread too. After a crash the same
 
 from typing import TYPE_CHECKING, Any
 
-from django.db import connection
-
 from agents import generating
 from agents.errors import AnswerFailed, ToolError
 from agents.registry import get_agent
 from agents.tools import Tool, ToolContext
+from agents.unsaved import UnsavedRun
 from threads.models import Run, ToolCall
 
 if TYPE_CHECKING:
@@ -35,11 +34,11 @@ def agent_tool(agent: "Agent | str", *, name: str = "", description: str = "", t
 
 def _ask(context: ToolContext, agent: "Agent", question: str) -> Any:
     answer = _begin(context, agent, question)
-    connection.close()  # this may take minutes
     while not answer.ended(POLL_SECONDS):
         if context.cancelled.is_set():
             answer.stop()
             raise ToolError("The run was ended.")
+    _taint(context, answer)
     try:
         whole = answer.wait()
     except AnswerFailed as error:
@@ -49,6 +48,13 @@ def _ask(context: ToolContext, agent: "Agent", question: str) -> Any:
     if whole.status == Run.Status.STOPPED:
         raise ToolError(f"{agent.name} was stopped. It had said: {whole.text}")
     return whole.text if agent.output is None else whole.object
+
+
+def _taint(context: ToolContext, answer: "generating.AnswerStream") -> None:
+    """Words of strangers that the other agent has read count here too; between saved threads they are looked up."""
+    if isinstance(context.run, UnsavedRun) and answer.run.has_untrusted_results():
+        for call in context.run.tool_calls:
+            call.untrusted = call.untrusted or call.pk == context.call_id
 
 
 def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.AnswerStream":

@@ -45,7 +45,9 @@ def describe(thread_id: UUID) -> Description | None:
     first = thread.messages.filter(role=Message.Role.USER).order_by("order").first() if thread else None
     if thread is None or first is None:
         return None
-    found: Description = generate(DESCRIBER, "Give this conversation a title and a summary.", thread=thread, save="none").object
+    # The thread's own options are for those who talk in it.
+    own = {"instructions": DESCRIBER.instructions, "model": DESCRIBER.model or settings.MODEL, "tools": []}
+    found: Description = generate(DESCRIBER, "Give this conversation a title and a summary.", thread=thread, save="none", **own).object
     with Thread.changing(thread_id) as change:
         # A rolling summary knows more than this one.
         fields = {} if change.thread.summarised_to is not None else {"summary": found.summary}

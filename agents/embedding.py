@@ -10,7 +10,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 
@@ -42,6 +42,12 @@ def embed(texts: Sequence[str], model: str = "") -> list[Vector]:
     return [vector for start in range(0, len(texts), BATCH) for vector in _ask(texts[start : start + BATCH], model)]
 
 
+@lru_cache(1024)
+def embed_question(text: str, model: str) -> tuple[float, ...]:
+    """The vector of one text, kept for the next steps of the same answer."""
+    return tuple(embed([text], model)[0])
+
+
 def dimensions(model: str = "") -> int | None:
     """The length of the model's vectors, as far as it is known without asking it."""
     model = model or settings.EMBEDDING_MODEL
@@ -60,7 +66,7 @@ KNOWN = {LOCAL: 384, "text-embedding-3-small": 1536, "text-embedding-3-large": 3
 
 @cache
 def _client(key: str, base_url: str) -> OpenAI:
-    return OpenAI(api_key=key or "none", base_url=base_url or None, max_retries=2, timeout=30)
+    return OpenAI(api_key=key or "none", base_url=base_url or None, max_retries=1, timeout=10)
 
 
 def _ask(texts: Sequence[str], model: str) -> list[Vector]:
@@ -85,6 +91,8 @@ def _provider_error(error: APIError) -> ProviderError:
     status = error.status_code if isinstance(error, APIStatusError) else 500
     if status in (401, 403):
         return ProviderError("auth", "The embedding model's server refused the API key.", retryable=False)
+    if status in (400, 413, 422):
+        return ProviderError("bad_request", "The embedding model's server refused a text.", retryable=False)
     retryable = status in (408, 429) or status >= 500
     return ProviderError("server", f"The embedding model's server failed ({status}).", retryable=retryable)
 

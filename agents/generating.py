@@ -23,6 +23,7 @@ from django.db import connection
 from agents import runner, services
 from agents.agent import Agent, StoredOptions
 from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
+from agents.persist import release
 from agents.process import process
 from agents.registry import get_agent
 from agents.results import Answer, steps_of
@@ -65,7 +66,7 @@ def stream(
     prompt besides is told to the model in its place, and not saved. Raises Busy if the thread is answering, and BadInput.
     """
     wanted = get_agent(agent) if isinstance(agent, str) else agent
-    wanted = wanted.stored(thread.options if thread else {}).using(**options)
+    wanted = wanted.in_thread(thread.options if thread else {}).using(**options)
     asked: list[Given] = [prompt] if isinstance(prompt, str) else list(prompt)
     if thread is None or save == "none":
         if thread is None and prompt_message is not None:
@@ -107,6 +108,7 @@ class AnswerStream:
         """Leaving early stops nothing: the answer is written to its end."""
 
     def __iter__(self) -> Iterator[Part]:
+        release()
         while (part := self._parts.get()) is not None:
             yield part
 
@@ -129,6 +131,7 @@ class AnswerStream:
 
     def wait(self) -> Answer:
         """The whole answer, at its end. Raises AnswerFailed."""
+        release()
         self._thread.join()
         answer = self._answer()
         if answer.error:
@@ -137,6 +140,7 @@ class AnswerStream:
 
     def ended(self, seconds: float = 0) -> bool:
         """Whether it has ended, or waits for a person; waits for that so long at most."""
+        release()
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
@@ -189,7 +193,9 @@ class AnswerStream:
             run.refresh_from_db()
         messages, calls = run.said()
         steps = steps_of(messages, calls)
-        whole = self.agent.output is not None and run.status == Run.Status.SUCCEEDED and not steps[-1].tool_calls
+        # Somebody else may have answered: a person is waited for, or another agent was handed the conversation.
+        own = run.agent == self.agent.name and bool(steps) and steps[-1].message.finish_reason != "human"
+        whole = own and self.agent.output is not None and run.status == Run.Status.SUCCEEDED and not steps[-1].tool_calls
         value = format_of(self.agent.output).read(steps[-1].text) if whole else None
         saved = run if isinstance(run, Run) else None
         return Answer(run.status, messages, steps, run.usage, run.error, saved, saved.thread if saved else None, value)

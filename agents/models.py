@@ -9,6 +9,7 @@ from django.utils import timezone
 from pgvector.django import CosineDistance, VectorField
 
 from agents.embedding import embed
+from agents.persist import release
 
 
 class RequestLogQuerySet(models.QuerySet["RequestLog"]):
@@ -46,6 +47,7 @@ class RoutingSampleQuerySet(models.QuerySet["RoutingSample"]):
     def nearest(self, question: str, limit: int) -> "list[tuple[RoutingSample, float]]":
         """The samples most like a question, with their similarity (1 = the same). Those that are new are embedded first."""
         self.embed_new()
+        release()
         (vector,) = embed([question])
         known = self.filter(embedded_as=settings.EMBEDDING_MODEL).annotate(distance=CosineDistance("vector", vector))
         return [(sample, 1 - sample.distance) for sample in known.order_by("distance")[:limit]]  # type: ignore[attr-defined]

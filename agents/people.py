@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from agents import services
 from agents.errors import BadInput, Conflict
-from agents.registry import get_agent
+from agents.registry import all_agents, get_agent
 from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, User
@@ -38,9 +38,9 @@ def hand_back(operator: User, thread: Thread, *, answer: bool = False) -> Run | 
         _require_free(change, operator)
         change.update_thread(assigned_to=None, human_wanted_at=None)
         last = change.thread.messages.settled().order_by("order", "step_order").last()
-        if not answer or last is None or last.role != Message.Role.USER:
+        if not answer or last is None or last.role != Message.Role.USER or change.thread.runs.live().exists():
             return None
-        return services.queue_answer(change, last, get_agent(change.thread.default_agent).name)
+        return services.queue_answer(change, last, get_agent(change.thread.default_agent or all_agents()[0].name).name)
 
 
 def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None = None, metadata: dict[str, Any] | None = None) -> Message:

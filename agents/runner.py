@@ -74,7 +74,7 @@ def agent_for(run: AnyRun) -> Agent:
     """The agent a run names, as its thread and the call want it: call over thread over agent."""
     wanted = get_agent(run.agent)
     thread = run.thread.options if run.thread else {}
-    return wanted.stored(thread).stored(run.options)
+    return wanted.in_thread(thread).stored(run.options)
 
 
 def _answer(active: Active, agent: Agent) -> None:
@@ -98,7 +98,8 @@ def _answer(active: Active, agent: Agent) -> None:
             return
         agent = _hand_over(active, agent)
         if run.step + 1 >= limit or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
-            break
+            _end(active, Run.Status.SUCCEEDED)
+            return
         _open_step(active)
     escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(_text(active)))
     _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates, also=partial(account, run, agent, facts | {"usage": spent}))
@@ -117,7 +118,7 @@ def _begin(active: Active, agent: Agent) -> Agent | None:
         name = agent.route(run)
         connection.close()
         if name == HUMAN:
-            _end(active, Run.Status.SUCCEEDED, said=WAITING, wants_human=True)
+            _end(active, Run.Status.SUCCEEDED, facts={"finish_reason": "human"}, said=WAITING, wants_human=True)
             return None
         if name not in ("", agent.name):
             persist(partial(run.hand_over, name))
@@ -144,7 +145,7 @@ def _hand_over(active: Active, agent: Agent) -> Agent:
     name = passed[0]
     given = next((each for each in agent.handoffs if isinstance(each, Agent) and each.name == name), None)
     persist(partial(run.hand_over, name))
-    return given.stored(run.thread.options if run.thread else {}) if given else agent_for(run)
+    return given.in_thread(run.thread.options if run.thread else {}) if given else agent_for(run)
 
 
 def _open_step(active: Active) -> None:
@@ -183,14 +184,13 @@ def _ask(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
             told = messages_for(active.run, agent)
     connection.close()
     request, facts = _ask_within(active, agent, told)
-    if agent.output and (problem := _misfit(active, agent, facts)):
+    if agent.output and (problem := _accounted(active, agent, facts)):
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
         said = [{"role": "assistant", "content": _text(active) or "(nothing)"}, {"role": "user", "content": correction}]
-        persist(partial(account, active.run, agent, facts))
         _void(active, always=True)
         first = facts["usage"]
         facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
-        if problem := _misfit(active, agent, facts):
+        if problem := _accounted(active, agent, facts):
             raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
         return facts | {"usage": add_usage(first, facts["usage"])}, facts["usage"]
     return facts, facts["usage"]
@@ -212,6 +212,17 @@ def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, di
             logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)
             _void(active)
             told = smaller
+
+
+def _accounted(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
+    """`_misfit`; a call whose answer is not kept is accounted for here."""
+    problem = "refused"
+    try:
+        problem = _misfit(active, agent, facts)
+    finally:
+        if problem:
+            persist(partial(account, active.run, agent, facts))
+    return problem
 
 
 def _misfit(active: Active, agent: Agent, facts: dict[str, Any]) -> str:

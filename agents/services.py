@@ -3,6 +3,7 @@
 Each function is one transaction; the hint to the workers goes out after its commit, and may be lost without harm.
 """
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -85,6 +86,8 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
     if prompt is None or run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
         raise Conflict("Only an answer that failed or was stopped can be tried again.")
     with Thread.changing(run.thread_id) as change:
+        if change.thread.awaits_human:
+            raise Conflict("A person answers here now.")
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
         again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
@@ -222,7 +225,8 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     """The run that asked has ended: what the person answers is a prompt of its own."""
     run = call.run
     assert run is not None
-    _save_prompt(change, user, str(call.result), run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
+    said = call.result if isinstance(call.result, str) else json.dumps(call.result, ensure_ascii=False)
+    _save_prompt(change, user, said[: settings.MAX_PROMPT_CHARS], run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
 
 
 def _enqueue(thread_id: UUID) -> None:

@@ -17,7 +17,7 @@ from agents.providers.demo import Say
 from agents.providers.demo import Turn as DemoTurn
 from agents.providers.events import Finish, Request, Text
 from billing.usage import estimate
-from threads.models import Message, Thread
+from threads.models import Message, Run, Thread
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -36,10 +36,14 @@ def sum_up(active: "Active", agent: "Agent", turns: Sequence[Turn]) -> bool:
     then the turns are just left out."""
     run = active.run
     thread = run.thread
-    rows = [row for turn in turns for row in turn.rows if thread is not None and row.thread_id == thread.pk]
-    if thread is None or not rows:
+    if thread is None or not isinstance(run, Run):
         return False
-    minutes = _minutes(rows, agent.context_options.max_tokens or settings.CONTEXT_TOKENS)
+    known = -1 if thread.summarised_to is None else thread.summarised_to
+    rows = [row for turn in turns if turn.recent for row in turn.rows if row.order > known]
+    if not rows:
+        return False
+    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
+    minutes, most = _minutes(rows, window), min(MAX_SUMMARY, window // 2)
     asked = f"The summary so far:\n{thread.summary}\n\nWhat was said after that:\n{minutes}" if thread.summary else minutes
     messages = [{"role": "system", "content": TOLD}, {"role": "user", "content": asked}]
     request = Request(settings.SUMMARY_MODEL or agent.model_name, messages, script=play_summary)
@@ -49,7 +53,7 @@ def sum_up(active: "Active", agent: "Agent", turns: Sequence[Turn]) -> bool:
         active.forgive()
         logger.warning("thread %s was not summed up: %s", thread.pk, error)
         return False
-    persist(partial(_save, thread, summary.strip()[:MAX_SUMMARY], max(row.order for row in rows)))
+    persist(partial(_save, thread, summary.strip()[:most], max(row.order for row in rows)))
     persist(partial(account, run, agent, facts, "summary"))
     return True
 

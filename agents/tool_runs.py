@@ -180,7 +180,7 @@ def _asks(tool: Tool, agent: Agent, run: AnyRun, call: Call) -> bool:
             raise
         if tool.fallback is None or call.error:
             raise InvalidArguments(f"{error} Do not call {tool.name} again.") from error
-        return False
+        asks = tool.needs_approval is True
     return asks or (tool.effects == "outward" and run.has_untrusted_results())
 
 

@@ -26,7 +26,7 @@ class UnsavedRun:
         self, agent: str, user: User | None, said: Sequence[NewMessage], thread: Thread | None = None, prompt: Message | None = None
     ) -> None:
         self.pk, self.agent, self.requested_by, self.thread = uuid7(), agent, user, thread
-        self.order = prompt.order if prompt else thread.last_order + 1 if thread else 0
+        self.order = prompt.order if prompt else _next_order(thread) if thread else 0
         self.thread_id = thread.pk if thread else None
         self.attempt, self.step, self.base = 1, 0, 0
         self.status = Run.Status.RUNNING.value
@@ -71,7 +71,7 @@ class UnsavedRun:
 
     def has_untrusted_results(self) -> bool:
         """As `Run.has_untrusted_results`."""
-        before = self.thread is not None and ToolCall.objects.filter(thread=self.thread, untrusted=True).exists()
+        before = self.thread is not None and ToolCall.objects.untrusted_for(self.thread).exists()
         return before or any(call.untrusted for call in self.tool_calls)
 
     def hand_over(self, agent: str) -> None:
@@ -147,6 +147,11 @@ class UnsavedRun:
 
     def _new_pending(self) -> Message:
         return Message(role=Message.Role.ASSISTANT, status=Message.Status.PENDING, agent_name=self.agent)
+
+
+def _next_order(thread: Thread) -> int:
+    """Read afresh: the caller's thread may be from before the last answer."""
+    return Thread.objects.values_list("last_order", flat=True).get(pk=thread.pk) + 1
 
 
 AnyRun = Run | UnsavedRun

@@ -36,7 +36,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int, int]]] =
     ("GET", "/api/threads/{thread}/messages"): (None, (401, 404, 200, 200, 200, 200)),
     ("POST", "/api/threads/{thread}/messages"): ({"text": "Hello"}, (401, 404, 403, 202, 202, 202)),
     ("GET", "/api/threads/{thread}/tool-calls"): (None, (401, 404, 200, 200, 200, 200)),
-    ("POST", "/api/threads/{thread}/tool-calls/{call}/result"): ({"result": "Yes"}, (401, 404, 403, 400, 400, 400)),
+    ("POST", "/api/threads/{thread}/tool-calls/{call}/result"): ({"result": "Yes"}, (401, 404, 403, 403, 403, 400)),
     ("POST", "/api/threads/{thread}/decisions"): (
         {"decisions": [{"call": str(NOBODYS), "approved": True, "arguments_hash": ""}]},
         (401, 404, 403, 400, 400, 400),

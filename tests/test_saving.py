@@ -11,9 +11,10 @@ from django.test import Client
 
 from agents import services
 from agents.context import messages_for
+from agents.erasing import erase_user
 from agents.registry import get_agent
 from threads.copying import clone, fork
-from threads.deleting import delete_messages, delete_range, delete_thread, erase_user
+from threads.deleting import delete_messages, delete_range, delete_thread
 from threads.errors import BadInput
 from threads.models import Delta, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
 from threads.saving import save_messages, update_message

@@ -37,7 +37,7 @@ def thread_for(user: User, thread_id: UUID | str, need: Need = "view") -> Thread
     thread = Thread.objects.visible_to(user).annotate(role=F("members__role")).filter(pk=thread_id).first()
     role = thread.role if thread else ""  # type: ignore[attr-defined]
     # Asked last: it is a lookup of its own, and members do not need it.
-    if (thread is None or need == "operate") and user.has_perm(OPERATE):
+    if role not in ROLES[need] and user.has_perm(OPERATE):
         thread, role = thread or Thread.objects.filter(pk=thread_id).first(), "operator"
     if thread is None:
         raise Http404("There is no such thread.")

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.http import HttpRequest
 
+from threads.deleting import delete_thread
 from threads.models import Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
 
 
@@ -65,6 +66,15 @@ class ThreadAdmin(admin.ModelAdmin):
     )
     show_full_result_count = False
     inlines = (MemberInline,)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """With what is hidden behind it, and told to open pages."""
+        delete_thread(obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        """Each of them."""
+        for thread in queryset:
+            delete_thread(thread)
 
 
 @admin.register(ThreadMember)

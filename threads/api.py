@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from django.db import transaction
 from django.http import Http404
 from ninja import Router, Schema, Status
 
@@ -63,8 +62,7 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
         raise BadInput("username", "There is nobody of this name.")
     if user.pk == thread.owner_id:
         raise BadInput("username", "This is the owner of the thread.")
-    with transaction.atomic():
-        thread.head.admit(user, new.role)
+    thread.head.admit(user, new.role)
     return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
 
@@ -72,9 +70,8 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
 def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Status[None]:
     """Remove somebody; members may remove themselves. Their open pages are closed."""
     thread = thread_for(request.user, thread_id, "view" if user_id == request.user.pk else "manage")
-    with transaction.atomic():
-        if not thread.head.dismiss(user_id):
-            raise Http404("There is no such member.")
+    if not thread.head.dismiss(user_id):
+        raise Http404("There is no such member.")
     return Status(204, None)
 
 

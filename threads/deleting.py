@@ -57,6 +57,9 @@ def _delete(thread_id: UUID, messages: QuerySet[Message]) -> list[UUID]:
         _stop(thread.runs.live().filter(Q(prompt__in=doomed) | Q(pending_message__in=doomed)))
         with Thread.changing(thread_id) as change:
             change.delete("message", Message.objects.filter(pk__in=doomed))
+            if doomed and change.thread.summary:
+                # It may quote what was deleted; the rest is summed up anew when that is needed.
+                change.update_thread(summary="", summarised_to=None)
     return doomed
 
 

@@ -10,6 +10,8 @@ from threads.models.chunk import Chunk, Embedding, WrongDimensions
 # Below this many rows of a model no scope can be so large that its index is used.
 INDEX_ROWS = 20_000
 MAX_DIMENSIONS = 4000
+# In place of a label: the model takes no part of this text.
+REFUSED = "refused"
 # Of the chunks that wait for a new vector so many are asked for their old model.
 LOOKED_AT = 500
 
@@ -31,6 +33,7 @@ def save_vectors(chunks: Sequence[Chunk], vectors: Sequence[Sequence[float]], mo
         raise WrongDimensions(f"Vectors of {model} have {dims:,} dimensions; at most {MAX_DIMENSIONS:,} can be searched.")
     by_chunk = dict(zip([chunk.pk for chunk in chunks], vectors, strict=True))
     with transaction.atomic():
+        # The chunk before its vector, as whoever deletes them does.
         there = list(Chunk.objects.select_for_update().filter(pk__in=by_chunk).order_by("pk"))
         rows = [Embedding(chunk=c, model=model, dims=dims, thread_id=c.thread_id, user_id=c.user_id, vec=by_chunk[c.pk]) for c in there]
         Embedding.objects.bulk_create(
@@ -61,7 +64,7 @@ def models_in_use() -> list[tuple[str, int]]:
             [LOOKED_AT],
         )
         names |= {name for (name,) in cursor.fetchall()}
-    return sorted((name.rpartition(":")[0], int(name.rpartition(":")[2])) for name in names)
+    return sorted((name.rpartition(":")[0], int(name.rpartition(":")[2])) for name in names - {REFUSED})
 
 
 def build_index(model: str, dims: int) -> bool:

@@ -88,7 +88,7 @@ drawAgents();
 const personBar = new PersonBar(store, { node: at("person-bar"), path, me, operates });
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
-const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, mayWrite });
+const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, mayWrite, operates });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });

@@ -5,8 +5,8 @@ const isOpen = (call) => call?.status === "awaiting_approval" || call?.status ==
 
 export class Question {
   /** `decide(calls, approved, reason)` and `answer(call, text)` tell the server; `mayWrite()` says whether this person is asked. */
-  constructor({ decide, answer, mayWrite }) {
-    Object.assign(this, { decide, answer, mayWrite });
+  constructor({ decide, answer, mayWrite, operates }) {
+    Object.assign(this, { decide, answer, mayWrite, operates });
     this.words = element("input", { type: "text", autocomplete: "off", maxlength: 1000 });
     this.label = element("label", {}, element("span", { class: "unseen" }), this.words);
     this.approve = element("button", { type: "button", onclick: () => this.tell(() => this.decide([this.call], true, "")) }, "Approve");
@@ -19,7 +19,8 @@ export class Question {
 
   update(call) {
     this.call = call;
-    this.node.hidden = !isOpen(call) || !this.mayWrite();
+    // What an agent asks a person is for operators to answer: the one who asked the agent could put words into their mouths.
+    this.node.hidden = !isOpen(call) || !(call.status === "requested" ? this.operates : this.mayWrite());
     if (this.node.hidden) return;
     const approval = call.status === "awaiting_approval";
     for (const button of [this.approve, this.deny]) button.hidden = !approval;

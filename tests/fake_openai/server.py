@@ -73,6 +73,7 @@ class FakeOpenAI:
         self.embeddings: list[Body] = []
         self.window = 0  # tokens a request may have; 0: any number
         self._embedding_fault = 0
+        self.longest_embedding = 0  # characters of a text to be embedded; 0: any number
         self.url = ""
         self._scripts: deque[Plan] = deque()
         self._failed: Counter[str] = Counter()
@@ -93,7 +94,7 @@ class FakeOpenAI:
         """Forgets requests, scripts and the counts behind `times`."""
         self.requests.clear()
         self.embeddings.clear()
-        self.window = self._embedding_fault = 0
+        self.window = self._embedding_fault = self.longest_embedding = 0
         self._scripts.clear()
         self._failed.clear()
 
@@ -152,6 +153,8 @@ class FakeOpenAI:
             return _error(self._embedding_fault, "The fake model was told to fail.")
         if not all(isinstance(text, str) and text for text in body["input"]) or len(body["input"]) > 2048:
             return _error(400, "'$.input' is invalid.")
+        if any("refuse" in text or len(text) > (self.longest_embedding or len(text)) for text in body["input"]):
+            return _error(400, "This model's maximum context length is 512 tokens.")
         rows = [{"object": "embedding", "index": n, "embedding": _vector(text)} for n, text in enumerate(body["input"])]
         return _json({"object": "list", "model": body["model"], "data": rows, "usage": {"prompt_tokens": 8, "total_tokens": 8}})
 

@@ -16,7 +16,6 @@ DECLARE
     words text; piece text; owner uuid; part integer := 0; at integer := 1; total integer; space integer;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        DELETE FROM threads_embedding e USING threads_chunk c WHERE c.message_id = NEW.id AND e.chunk_id = c.id;
         DELETE FROM threads_chunk c WHERE c.message_id = NEW.id;
     END IF;
     IF NEW.status <> 'success' OR NEW.is_tool OR NEW.role NOT IN ('user', 'assistant') THEN

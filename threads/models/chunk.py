@@ -25,7 +25,8 @@ class ChunkQuerySet(models.QuerySet["Chunk"]):
 class Chunk(models.Model):
     """At most 8,000 characters of a message that was said (not of tools). `user` is the thread's owner."""
 
-    message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, db_index=False, related_name="chunks")  # see the constraint
+    # DO_NOTHING: the database cascades (migration 0007), in the one order in which nobody waits for each other.
+    message = models.ForeignKey("threads.Message", on_delete=models.DO_NOTHING, db_index=False, related_name="chunks")
     # Plain references: they go with the message, and are checked there.
     thread = models.ForeignKey("threads.Thread", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.DO_NOTHING, null=True, db_constraint=False, related_name="+")
@@ -54,7 +55,7 @@ class Chunk(models.Model):
 class Embedding(models.Model):
     """A chunk's vector. Thread and user are here too, so that a small scope is found without a join."""
 
-    chunk = models.OneToOneField(Chunk, on_delete=models.CASCADE, related_name="embedding")
+    chunk = models.OneToOneField(Chunk, on_delete=models.DO_NOTHING, related_name="embedding")
     model = models.CharField(max_length=200)
     dims = models.IntegerField()
     thread = models.ForeignKey("threads.Thread", on_delete=models.DO_NOTHING, db_constraint=False, related_name="+")

@@ -192,7 +192,7 @@ class Run(HeldRun):
 
     def has_untrusted_results(self) -> bool:
         """Whether strangers may have put words into the conversation."""
-        return ToolCall.objects.filter(thread_id=self.thread_id, untrusted=True).exists()
+        return ToolCall.objects.untrusted_for(self.thread).exists()
 
     def show(self, pk: UUID, **columns: Any) -> None:
         """Show everybody who watches how far a running call is: its `progress`, or a `result` that is not the last one."""

@@ -82,7 +82,7 @@ class Thread(models.Model):
     last_order = models.IntegerField(default=-1)
     last_step = models.IntegerField(default=-1)
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.MAIN)
-    root = models.ForeignKey("self", on_delete=models.CASCADE, null=True, blank=True, related_name="branches")
+    root = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="branches")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
     fork_order = models.IntegerField(null=True, blank=True)
     last_activity = models.DateTimeField(db_default=Now())
@@ -144,20 +144,27 @@ class Thread(models.Model):
 
     def admit(self, user: "User", role: str) -> None:
         """Let somebody in, or change what they may do; also into what is hidden behind the thread."""
-        for thread in self.family:
-            with Thread.changing(thread.pk) as change:
-                ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": role})
-                change.describe()
+        with transaction.atomic():
+            for thread in self._locked_family():
+                with Thread.changing(thread.pk) as change:
+                    ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": role})
+                    change.describe()
 
     def dismiss(self, user_id: UUID) -> bool:
         """Remove a member who is not the owner, and close their open pages; says whether there was one."""
         gone = 0
-        for thread in self.family:
-            with Thread.changing(thread.pk) as change:
-                gone += ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()[0]
-                change.describe()
-                change.dismissed(user_id)
+        with transaction.atomic():
+            for thread in self._locked_family():
+                with Thread.changing(thread.pk) as change:
+                    gone += ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()[0]
+                    change.describe()
+                    change.dismissed(user_id)
         return gone > 0
+
+    def _locked_family(self) -> "list[Thread]":
+        """Nobody begins a hidden thread meanwhile."""
+        Thread.objects.select_for_update(no_key=True).get(pk=self.pk)
+        return list(self.family.order_by("pk"))
 
     def begin_child(self, agent: str, title: str) -> "Thread":
         """A hidden thread with the same people, in which another agent is asked."""

@@ -20,6 +20,11 @@ class ToolCallQuerySet(models.QuerySet["ToolCall"]):
         """Calls whose outcome is still to come."""
         return self.filter(status__in=ToolCall.UNSETTLED)
 
+    def untrusted_for(self, thread: Thread) -> "ToolCallQuerySet":
+        """Those whose results strangers wrote, in the conversation and in those that its agents lead with others."""
+        head = thread.head.pk
+        return self.filter(Q(thread=head) | Q(thread__root=head, thread__kind__in=Thread.HIDDEN), untrusted=True)
+
     def overdue(self) -> "ToolCallQuerySet":
         """Calls that nobody approved or answered in time."""
         return self.filter(status__in=[ToolCall.Status.AWAITING_APPROVAL, ToolCall.Status.REQUESTED], expires_at__lt=Now())

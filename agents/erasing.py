@@ -1,0 +1,14 @@
+"""Forgetting a person: what `threads.deleting` erases, and what is kept about requests to models in the threads where they wrote."""
+
+from django.db.models import Q
+
+from agents.models import RequestLog
+from threads import deleting
+from threads.models import Message, User
+
+
+def erase_user(user: User) -> None:
+    """Delete a person and all that is theirs, also from the request log; the ledger keeps only numbers and ids."""
+    wrote_in = Message.objects.filter(author=user).values("thread")
+    RequestLog.objects.filter(Q(user=user) | Q(thread__in=wrote_in)).delete()
+    deleting.erase_user(user)
