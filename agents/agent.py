@@ -154,6 +154,11 @@ class Agent:
         return self.toolbox[name]
 
     @property
+    def window(self) -> int:
+        """How many tokens its model reads at once: as its context options say, else the site's for this model, else for any."""
+        return self.context_options.max_tokens or settings.MODEL_WINDOWS.get(self.model_name, settings.CONTEXT_TOKENS)
+
+    @property
     def model_name(self) -> str:
         """The model that answers."""
         return self.model or settings.MODEL

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
-
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
 from agents.embedding import Embed, embed_question
@@ -61,7 +59,7 @@ def messages_for(run: "AnyRun", agent: "Agent", *, max_tokens: int | None = None
     """What the model sees at the run's next call, in OpenAI's chat format, within the token budget."""
     context = context_of(run, agent.context_options)
     told = agent.context_handler(context) if agent.context_handler else context.all
-    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
+    window = agent.window
     # No note may take more than about a sixth of the window.
     notes = [shorten(note, window // 2) for note in context.notes]
     system = [{"role": "system", "content": text} for text in (agent.instructions, *notes) if text]

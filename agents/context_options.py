@@ -26,7 +26,7 @@ class ContextOptions(BaseModel):
     exclude_tool_messages: leaves out tool calls of earlier turns. Off: a follow-up question is often about what a tool has found.
     search_other_threads: searches all threads of who asks, not this one alone. Mind who else reads the answer.
     title_and_summary, memories: tells the thread's title and summary, and what is remembered of the person.
-    max_tokens: of everything together; None: AGENTSITE_CONTEXT_TOKENS. summarise: what has no room is summed up, not just left out.
+    max_tokens: of everything together; None: the window of the model. summarise: what has no room is summed up, not just left out.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

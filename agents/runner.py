@@ -7,7 +7,6 @@ connection while it waits for a model or a tool.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,30 +14,23 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from agents import people, services
-from agents.accounting import Exchange, account, keep
+from agents.accounting import account
 from agents.agent import Agent
-from agents.budget import Fitted
-from agents.context import messages_for
-from agents.errors import AgentError, ContextOverflow, Drained, InvalidAnswer, LeaseLost, ProviderError, Refused
+from agents.asking import ask_model, said_so_far
+from agents.errors import AgentError, Drained, LeaseLost
 from agents.handoffs import HAND_OVER
 from agents.people import HUMAN, WAITING
 from agents.persist import persist
-from agents.providers.events import Request
-from agents.reading import read_step
 from agents.registry import get_agent
 from agents.results import steps_of
 from agents.structured import format_of
-from agents.summaries import sum_up
 from agents.tool_runs import outcome_part, run_calls, verdicts_for
 from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
-from threads.models.run import add_usage
 from threads.parts import Part, Rest, fold, text_parts
 
 logger = logging.getLogger(__name__)
-TRIES = 3
-LONGEST_WAIT = 20.0
 BUG = {"kind": "internal", "message": "Something went wrong on our side.", "retryable": True, "retry_after": None}
 
 
@@ -84,7 +76,7 @@ def _answer(active: Active, agent: Agent) -> None:
         return
     agent = going_on
     while True:
-        facts, spent = _ask(active, agent)
+        facts, spent = ask_model(active, agent)
         parts, count = active.stream.said()
         calls = fold(parts).calls
         if not calls:
@@ -101,7 +93,7 @@ def _answer(active: Active, agent: Agent) -> None:
             _end(active, Run.Status.SUCCEEDED)
             return
         _open_step(active)
-    escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(_text(active)))
+    escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(said_so_far(active)))
     _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates, also=partial(account, run, agent, facts | {"usage": spent}))
 
 
@@ -170,120 +162,6 @@ def _save_step(
     with transaction.atomic():
         active.run.save_step(parts, count, facts, verdicts, rest)
         account(active.run, agent, facts | {"usage": spent})
-
-
-def _ask(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
-    """One model call; returns the columns of its message, and the usage that is not accounted for yet. A structured answer that does not
-    fit is corrected once."""
-    told = messages_for(active.run, agent)
-    if told.left_out and agent.context_options.summarise and active.run.thread is not None:
-        # More than has to be, so that there is room for some turns before the next summary.
-        more = messages_for(active.run, agent, max_tokens=told.size // 2).left_out
-        connection.close()
-        if sum_up(active, agent, more):
-            told = messages_for(active.run, agent)
-    connection.close()
-    request, facts = _ask_within(active, agent, told)
-    if agent.output and (problem := _accounted(active, agent, facts)):
-        correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
-        said = [{"role": "assistant", "content": _text(active) or "(nothing)"}, {"role": "user", "content": correction}]
-        _void(active, always=True)
-        first = facts["usage"]
-        facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
-        if problem := _accounted(active, agent, facts):
-            raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
-        return facts | {"usage": add_usage(first, facts["usage"])}, facts["usage"]
-    return facts, facts["usage"]
-
-
-def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:
-    """Ask; if the model's window is smaller than we believe, again with half as much. Returns what counted, and the message's columns."""
-    tools = [tool.schema for tool in agent.toolbox.values()]
-    schema = format_of(agent.output).schema if agent.output else None
-    while True:
-        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema)
-        try:
-            return request, _call_model(active, agent, request)
-        except ContextOverflow:
-            smaller = messages_for(active.run, agent, max_tokens=told.size // 2)
-            connection.close()
-            if smaller.size >= told.size:
-                raise
-            logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)
-            _void(active)
-            told = smaller
-
-
-def _accounted(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
-    """`_misfit`; a call whose answer is not kept is accounted for here."""
-    problem = "refused"
-    try:
-        problem = _misfit(active, agent, facts)
-    finally:
-        if problem:
-            persist(partial(account, active.run, agent, facts))
-    return problem
-
-
-def _misfit(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
-    """What is wrong with a structured answer; empty if nothing is, or if it is no answer yet but asks for tools."""
-    if fold(active.stream.said()[0]).calls:
-        return ""
-    if facts["finish_reason"] == "refusal":
-        raise Refused(_text(active))
-    try:
-        format_of(agent.output).read(_text(active))
-    except ValueError as error:
-        return str(error)[:1000]
-    return ""
-
-
-def _text(active: Active) -> str:
-    return "".join(part["text"] for part in fold(active.stream.said()[0]).content if part["type"] == "text")
-
-
-def _call_model(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
-    """Ask, and again if the model's server fails in a way that may pass."""
-    tried = 0
-    active.stream.interval = agent.streaming.interval
-    while True:
-        tried += 1
-        try:
-            return _read(active, agent, request)
-        except ProviderError as error:
-            active.forgive()
-            wait = error.retry_after if error.retry_after is not None else 0.25 * 2**tried
-            if not error.retryable or tried == TRIES or wait > LONGEST_WAIT:
-                raise
-            logger.info("run %s: %s Asking again in %.1f s.", active.run.pk, error, wait)
-            _void(active)
-            active.wait(wait)
-
-
-def _read(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
-    """One request, shown to whoever wants to see it raw."""
-    if not (agent.on_request or agent.log_requests):
-        return dict(active.read(partial(read_step, request, active.stream, agent.streaming)))
-    run, began = active.run, time.monotonic()
-    seen: list[Exchange] = []
-
-    def tap(body: dict[str, Any], came: list[Any], error: str) -> None:
-        seen.append(Exchange(run, agent.name, run.step, run.attempt, body, came, error, time.monotonic() - began))
-
-    try:
-        return dict(active.read(partial(read_step, replace(request, tap=tap), active.stream, agent.streaming)))
-    finally:
-        for exchange in seen:
-            persist(partial(keep, exchange, agent))
-
-
-def _void(active: Active, *, always: bool = False) -> None:
-    """If the failed call has shown something, it belongs to an attempt that is over."""
-    run = active.run
-    if always or active.stream.said()[1]:
-        with active.moving():
-            active.stream.restart(run.attempt + 1, run.step, run.base)
-            persist(run.next_attempt)
 
 
 def _end(

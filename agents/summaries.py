@@ -42,8 +42,7 @@ def sum_up(active: "Active", agent: "Agent", turns: Sequence[Turn]) -> bool:
     rows = [row for turn in turns if turn.recent for row in turn.rows if row.order > known]
     if not rows:
         return False
-    window = agent.context_options.max_tokens or settings.CONTEXT_TOKENS
-    minutes, most = _minutes(rows, window), min(MAX_SUMMARY, window // 2)
+    minutes, most = _minutes(rows, agent.window), min(MAX_SUMMARY, agent.window // 2)
     asked = f"The summary so far:\n{thread.summary}\n\nWhat was said after that:\n{minutes}" if thread.summary else minutes
     messages = [{"role": "system", "content": TOLD}, {"role": "user", "content": asked}]
     request = Request(settings.SUMMARY_MODEL or agent.model_name, messages, script=play_summary)

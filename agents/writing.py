@@ -25,6 +25,7 @@ from threads.storable import storable
 
 Piece = str | Part | BaseModel
 OBJECT = "data-object"
+FAILED = AgentError("What was to be written failed.").as_json()
 
 
 def write(
@@ -65,19 +66,24 @@ def write(
 
 def _write(active: Active, run: Run, pieces: Iterable[Piece], on_abort: Callable[[AgentError], None]) -> None:
     writer = _Pieces(active)
+    failure: dict[str, Any] | None = FAILED
     try:
         for piece in pieces:
             active.check()
             writer.add(piece)
         active.check()
+        failure = None
     except (LeaseLost, Drained) as reason:
+        failure = None
         _end(active, run, Run.Status.STOPPED)
         on_abort(reason)
         return
-    except Exception as error:
-        failure = error.as_json() if isinstance(error, AgentError) else AgentError("What was to be written failed.").as_json()
-        _end(active, run, Run.Status.FAILED, failure)
+    except AgentError as error:
+        failure = error.as_json()
         raise
+    finally:
+        if failure is not None:
+            _end(active, run, Run.Status.FAILED, failure)
     writer.close()
     _end(active, run, Run.Status.SUCCEEDED, facts={"finish_reason": "stop"})
 

@@ -35,6 +35,17 @@ def number(name: str, default: float, least: float = 0, cast: Callable[[str], An
     return value
 
 
+def numbers(name: str) -> dict[str, int]:
+    """A comma-separated list of word=number."""
+    found = {}
+    for pair in words(name):
+        key, sign, value = pair.rpartition("=")
+        if not sign or not key or not value.isdecimal():
+            raise ImproperlyConfigured(f"{name} must be a list such as name=1000,other=2000; {pair!r} does not fit.")
+        found[key] = int(value)
+    return found
+
+
 def choice(name: str, default: str, known: tuple[str, ...]) -> str:
     """One of a few words, in capitals."""
     value = text(name, default).upper()

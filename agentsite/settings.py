@@ -108,8 +108,9 @@ OPENAI_API_KEY = env.text("OPENAI_API_KEY")
 OPENAI_BASE_URL = env.url("OPENAI_BASE_URL", "", ("http", "https"))
 # Without a key and without a server of one's own the demo model answers.
 MODEL = env.text("AGENTSITE_MODEL", "gpt-4o-mini" if OPENAI_API_KEY or OPENAI_BASE_URL else "demo")
-# The window of a model that has no other in its context options.
+# The windows of models, in tokens: of all that are not named, and by name.
 CONTEXT_TOKENS = env.number("AGENTSITE_CONTEXT_TOKENS", 128_000, least=500)
+MODEL_WINDOWS = env.numbers("AGENTSITE_MODEL_WINDOWS")
 # What sums up, and finds titles; empty: the agent's own model.
 SUMMARY_MODEL = env.text("AGENTSITE_SUMMARY_MODEL")
 DESCRIBE_THREADS = env.flag("AGENTSITE_DESCRIBE_THREADS")

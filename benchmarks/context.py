@@ -13,6 +13,7 @@ import random
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from itertools import accumulate
 from typing import Any
 
@@ -26,6 +27,11 @@ from agentsite.embedded import databases
 SMALL = 10_000
 WORDS = 20_000
 NEAREST = 10
+
+
+def code(name: str) -> Any:
+    """A module of the site, once Django is set up."""
+    return import_module(name)
 
 
 def model(name: str) -> Any:
@@ -70,13 +76,12 @@ def fill(thread: Any, texts: Iterator[str]) -> None:
 
 def embed_all() -> None:
     """The vectors of all chunks, faster than the worker's batches do it."""
-    from agents.embedding import embed  # noqa: PLC0415  # Django has to be set up first
 
     chunks = list(model("Chunk").objects.order_by("pk").values_list("pk", "text", "thread_id", "user_id"))
     with connection.cursor() as cursor:
         with cursor.copy("COPY threads_embedding (chunk_id, model, dims, thread_id, user_id, vec) FROM STDIN") as copy:
             for pk, text, thread, user in chunks:
-                copy.write_row((pk, "hashed-256", 256, thread, user, str(embed([text], "hashed-256")[0])))
+                copy.write_row((pk, "hashed-256", 256, thread, user, str(code("agents.embedding").embed([text], "hashed-256")[0])))
         cursor.execute("UPDATE threads_chunk SET embedded_as = 'hashed-256:256'")
         cursor.execute("VACUUM ANALYZE")
 
@@ -95,12 +100,11 @@ def milliseconds(act: Callable[[str], Any], questions: list[str]) -> str:
 
 def recall(scope: Any, questions: list[str], owner: Any) -> tuple[float, int]:
     """The share of the true nearest messages that were found, and how many rows of somebody else were."""
-    from agents.embedding import embed  # noqa: PLC0415
-    from threads import search  # noqa: PLC0415
 
+    search = code("threads.search")
     found = missed = foreign = 0
     for question in questions:
-        (vector,) = embed([question], "hashed-256")
+        (vector,) = code("agents.embedding").embed([question], "hashed-256")
         got = {pk for pk, _ in search.by_likeness(scope, vector, "hashed-256", NEAREST)}
         limit, search.EXACT_ROWS = search.EXACT_ROWS, 10**9
         true = {pk for pk, _ in search.by_likeness(scope, vector, "hashed-256", NEAREST)}
@@ -119,19 +123,17 @@ def main() -> None:
         os.environ.update(urls, SECRET_KEY="benchmark", DEBUG="1", LOG_LEVEL="ERROR", DJANGO_SETTINGS_MODULE="agentsite.settings")
         django.setup()
         connection.force_debug_cursor = False
-        from django.conf import settings  # noqa: PLC0415
 
-        settings.DEBUG = False
+        code("django.conf").settings.DEBUG = False
         call_command("migrate", verbosity=0)
         measure(options.messages, options.questions)
 
 
 def measure(messages: int, number: int) -> None:
     """Fill the site, ask, and print."""
-    from agents.context import ContextOptions, SearchOptions, fetch_context  # noqa: PLC0415
-    from threads.embeddings import build_index  # noqa: PLC0415
-    from threads.search import Scope  # noqa: PLC0415
 
+    options_of, search_options = code("agents.context_options").ContextOptions, code("agents.context_options").SearchOptions
+    fetch_context, scope_of = code("agents.context").fetch_context, code("threads.search").Scope
     talk, began = Talk(), time.perf_counter()
     people = [model("User").objects.create(username=name) for name in ("large", "small", "others")]
     large, small, others = (model("Thread").objects.create(owner=person) for person in people)
@@ -141,10 +143,10 @@ def measure(messages: int, number: int) -> None:
         thread.refresh_from_db()
     embed_all()
     filled = time.perf_counter() - began
-    build_index("hashed-256", 256)
+    code("threads.embeddings").build_index("hashed-256", 256)
     print(f"{messages:,} messages: filled in {filled:.0f} s, index made in {time.perf_counter() - began - filled:.0f} s")
     questions = [talk.sentence(4, 15) for _ in range(number)]
-    hybrid = SearchOptions(text_search=True, vector_search=True)
+    hybrid = search_options(text_search=True, vector_search=True)
     print(f"\nms per context, p50 / p95 / largest of {number} questions:\n")
     print("| scope | no search | words | vectors | hybrid |\n| --- | --- | --- | --- | --- |")
     for name, thread, everywhere in (
@@ -153,8 +155,8 @@ def measure(messages: int, number: int) -> None:
         ("one thread, exactly", small, False),
     ):
         cells = []
-        for search in (SearchOptions(), SearchOptions(text_search=True), SearchOptions(vector_search=True), hybrid):
-            options = ContextOptions(search_options=search, search_other_threads=everywhere)
+        for search in (search_options(), search_options(text_search=True), search_options(vector_search=True), hybrid):
+            options = options_of(search_options=search, search_other_threads=everywhere)
 
             def ask(question: str, thread: Any = thread, options: Any = options) -> None:
                 fetch_context(thread=thread, user=thread.owner, text=question, options=options)
@@ -163,9 +165,9 @@ def measure(messages: int, number: int) -> None:
         print(f"| {name} | {' | '.join(cells)} |", flush=True)
     print("\n| path | recall@10 | rows of somebody else |\n| --- | --- | --- |")
     for name, scope, owner in (
-        ("index, thread", Scope(thread=large.pk), people[0]),
-        ("index, person", Scope(owner=people[0].pk), people[0]),
-        ("exact, thread", Scope(thread=small.pk), people[1]),
+        ("index, thread", scope_of(thread=large.pk), people[0]),
+        ("index, person", scope_of(owner=people[0].pk), people[0]),
+        ("exact, thread", scope_of(thread=small.pk), people[1]),
     ):
         share, foreign = recall(scope, questions, owner)
         print(f"| {name} | {share:.3f} | {foreign} |")

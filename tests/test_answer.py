@@ -291,7 +291,7 @@ def test_the_thread_is_usable_after_a_failure_and_retry_answers(ask: Ask, alice:
 
 def test_a_bug_of_ours_leaves_the_row_truthful(ask: Ask, thread: Thread, monkeypatch: pytest.MonkeyPatch) -> None:
     ask("Hello", answer=False)
-    monkeypatch.setattr("agents.runner.messages_for", lambda *_: 1 / 0)
+    monkeypatch.setattr("agents.asking.messages_for", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         tasks.answer(str(thread.pk))
     run = Run.objects.get()

@@ -438,6 +438,15 @@ def test_a_window_that_is_smaller_than_we_believe(ask: Ask, thread: Thread, offe
     assert told(fake)[-1] == "Now"
 
 
+def test_each_model_has_a_window_of_its_own(settings: Any) -> None:
+    settings.CONTEXT_TOKENS, settings.MODEL_WINDOWS, settings.MODEL = 1000, {"small": 600}, "small"
+    assert [Agent("a").window, Agent("a", model="other").window, Agent("a", context_options=options(max_tokens=300)).window] == [
+        600,
+        1000,
+        300,
+    ]
+
+
 def test_a_prompt_that_fits_no_window_is_shortened(ask: Ask, offered: Offered, fake: FakeOpenAI) -> None:
     fake.window = 500
     offered["tiny"] = Agent("tiny", context_options=options(max_tokens=500))

@@ -18,13 +18,14 @@ from agents.delegation import agent_tool
 from agents.describing import describe
 from agents.erasing import erase_user
 from agents.errors import AnswerFailed, Conflict
-from agents.generating import generate
+from agents.generating import generate, stream
 from agents.models import RequestLog
 from agents.providers.scripted import ScriptedModel, Use
 from agents.routing import by_model
 from agents.tools import Tool, tool
 from billing.models import UsageRecord
-from tests.fake_openai import FakeOpenAI
+from tests.fake_openai import FakeOpenAI, Plan
+from tests.site import until
 from threads.copying import fork
 from threads.deleting import delete_messages, delete_thread
 from threads.embeddings import models_in_use, save_vectors
@@ -68,6 +69,20 @@ def test_an_answer_that_ends_at_a_limit_has_no_object_to_escalate(alice: User, t
     with ScriptedModel(Use("look", {})):
         answer = generate(agent, "Hi", thread=thread, user=alice)
     assert (answer.status, answer.object, Thread.objects.get(pk=thread.pk).human_wanted_at) == ("succeeded", None, None)
+
+
+def test_calls_that_break_or_are_stopped_are_estimated(ask: Ask, alice: User, thread: Thread, fake: FakeOpenAI) -> None:
+    fake.script(Plan(tokens=20, fault="cut", after=10), Plan(text="Done."))
+    ask("Hi")
+    broken, whole = UsageRecord.objects.order_by("attempt")
+    assert (broken.estimated > 0, broken.output_text > 0, whole.estimated) == (True, True, 0)
+    with stream("plain", "[[tokens=1000 rate=100]]Go", thread=thread, user=alice) as parts:
+        next(parts.texts())
+        until(lambda: Delta.objects.filter(run=parts.run.pk).count() > 3, 5)
+        parts.stop()
+    parts.wait()
+    stopped = UsageRecord.objects.get(run_id=parts.run.pk)
+    assert (stopped.estimated > 0, stopped.output_text > 0) == (True, True)
 
 
 def test_answers_that_fit_nothing_are_charged_too(alice: User, thread: Thread) -> None:

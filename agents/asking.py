@@ -1,0 +1,161 @@
+"""One model call of a run: what it is told, the tries it takes, and what it cost.
+
+A server that fails in a way that may pass is asked again, a window that is too small is told less, and a structured answer that does
+not fit is corrected once.
+"""
+
+import json
+import logging
+import time
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from django.db import connection
+
+from agents.accounting import Exchange, account, keep
+from agents.agent import Agent
+from agents.budget import Fitted
+from agents.context import messages_for
+from agents.errors import AgentError, ContextOverflow, InvalidAnswer, ProviderError, Refused
+from agents.persist import persist
+from agents.providers.events import Request
+from agents.reading import read_step
+from agents.structured import format_of
+from agents.summaries import sum_up
+from agents.worker import Active
+from billing.usage import estimate
+from threads.models.run import add_usage
+from threads.parts import fold
+
+logger = logging.getLogger(__name__)
+TRIES = 3
+LONGEST_WAIT = 20.0
+
+
+def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
+    """One model call; returns the columns of its message, and the usage that is not accounted for yet. A structured answer that does not
+    fit is corrected once."""
+    told = messages_for(active.run, agent)
+    if told.left_out and agent.context_options.summarise and active.run.thread is not None:
+        # More than has to be, so that there is room for some turns before the next summary.
+        more = messages_for(active.run, agent, max_tokens=told.size // 2).left_out
+        connection.close()
+        if sum_up(active, agent, more):
+            told = messages_for(active.run, agent)
+    connection.close()
+    request, facts = _ask_within(active, agent, told)
+    if agent.output and (problem := _accounted(active, agent, facts)):
+        correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
+        said = [{"role": "assistant", "content": said_so_far(active) or "(nothing)"}, {"role": "user", "content": correction}]
+        _void(active, always=True)
+        first = facts["usage"]
+        facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
+        if problem := _accounted(active, agent, facts):
+            raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
+        return facts | {"usage": add_usage(first, facts["usage"])}, facts["usage"]
+    return facts, facts["usage"]
+
+
+def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:
+    """Ask; if the model's window is smaller than we believe, again with half as much. Returns what counted, and the message's columns."""
+    tools = [tool.schema for tool in agent.toolbox.values()]
+    schema = format_of(agent.output).schema if agent.output else None
+    while True:
+        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema)
+        try:
+            return request, _call_model(active, agent, request)
+        except ContextOverflow:
+            smaller = messages_for(active.run, agent, max_tokens=told.size // 2)
+            connection.close()
+            if smaller.size >= told.size:
+                raise
+            logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)
+            _void(active)
+            told = smaller
+
+
+def _accounted(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
+    """`_misfit`; a call whose answer is not kept is accounted for here."""
+    problem = "refused"
+    try:
+        problem = _misfit(active, agent, facts)
+    finally:
+        if problem:
+            persist(partial(account, active.run, agent, facts))
+    return problem
+
+
+def _misfit(active: Active, agent: Agent, facts: dict[str, Any]) -> str:
+    """What is wrong with a structured answer; empty if nothing is, or if it is no answer yet but asks for tools."""
+    if fold(active.stream.said()[0]).calls:
+        return ""
+    if facts["finish_reason"] == "refusal":
+        raise Refused(said_so_far(active))
+    try:
+        format_of(agent.output).read(said_so_far(active))
+    except ValueError as error:
+        return str(error)[:1000]
+    return ""
+
+
+def said_so_far(active: Active) -> str:
+    """The words of the present model call."""
+    return "".join(part["text"] for part in fold(active.stream.said()[0]).content if part["type"] == "text")
+
+
+def _call_model(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
+    """Ask, and again if the model's server fails in a way that may pass."""
+    tried = 0
+    active.stream.interval = agent.streaming.interval
+    while True:
+        tried += 1
+        try:
+            return _read_or_account(active, agent, request)
+        except ProviderError as error:
+            active.forgive()
+            wait = error.retry_after if error.retry_after is not None else 0.25 * 2**tried
+            if not error.retryable or tried == TRIES or wait > LONGEST_WAIT:
+                raise
+            logger.info("run %s: %s Asking again in %.1f s.", active.run.pk, error, wait)
+            _void(active)
+            active.wait(wait)
+
+
+def _read_or_account(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
+    """A call that breaks or is stopped after its first words costs what it costs; nobody tells how much, so it is estimated."""
+    try:
+        return _read(active, agent, request)
+    except AgentError:
+        parts, count = active.stream.said()
+        if count:
+            said = sum(len(part.get("delta") or part.get("inputTextDelta") or "") for part in parts)
+            usage = estimate(len(json.dumps(request.messages)), said).as_json()
+            persist(partial(account, active.run, agent, {"model": request.model, "usage": usage}))
+        raise
+
+
+def _read(active: Active, agent: Agent, request: Request) -> dict[str, Any]:
+    """One request, shown to whoever wants to see it raw."""
+    if not (agent.on_request or agent.log_requests):
+        return dict(active.read(partial(read_step, request, active.stream, agent.streaming)))
+    run, began = active.run, time.monotonic()
+    seen: list[Exchange] = []
+
+    def tap(body: dict[str, Any], came: list[Any], error: str) -> None:
+        seen.append(Exchange(run, agent.name, run.step, run.attempt, body, came, error, time.monotonic() - began))
+
+    try:
+        return dict(active.read(partial(read_step, replace(request, tap=tap), active.stream, agent.streaming)))
+    finally:
+        for exchange in seen:
+            persist(partial(keep, exchange, agent))
+
+
+def _void(active: Active, *, always: bool = False) -> None:
+    """If the failed call has shown something, it belongs to an attempt that is over."""
+    run = active.run
+    if always or active.stream.said()[1]:
+        with active.moving():
+            active.stream.restart(run.attempt + 1, run.step, run.base)
+            persist(run.next_attempt)
