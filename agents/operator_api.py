@@ -7,11 +7,14 @@ from ninja import Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import people
-from threads.access import SignedRequest, thread_for
+from threads.access import OPERATE, WHY, SignedRequest, thread_for
 from threads.api import router
+from threads.errors import Forbidden
+from threads.models import Thread
 from threads.rows import Json, message_row, thread_rows
 
 __all__ = ["router"]
+MOST = 200
 
 
 class HandBack(Schema):
@@ -26,6 +29,16 @@ class Reply(Schema):
     text: str
     id: UUID | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@router.get("/inbox")
+def inbox(request: SignedRequest) -> Json:
+    """The conversations that wait for a person, with a question or as a whole, and those the caller has; newest activity first. For
+    operators."""
+    if not request.user.has_perm(OPERATE):
+        raise Forbidden(WHY["operate"])
+    found = Thread.objects.awaiting_human(request.user).values_list("pk", flat=True)[:MOST]
+    return {"threads": thread_rows(found)}
 
 
 @router.post("/threads/{uuid:thread_id}/take-over")

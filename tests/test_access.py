@@ -46,6 +46,7 @@ ROUTES: dict[tuple[str, str], tuple[Any, tuple[int, int, int, int, int, int]]] =
     ("POST", "/api/threads/{thread}/replies"): ({"text": "Hello"}, (401, 404, 403, 403, 403, 201)),
     ("POST", "/api/threads/{thread}/stop"): ({}, (401, 404, 403, 200, 200, 200)),
     ("GET", "/memories/"): (None, (302, 200, 200, 200, 200, 200)),
+    ("GET", "/api/inbox"): (None, (401, 403, 403, 403, 403, 200)),
     ("GET", "/api/memories"): (None, (401, 200, 200, 200, 200, 200)),
     # Somebody else's: nobody finds it.
     ("DELETE", "/api/memories/{memory}"): (None, (401, 404, 404, 404, 404, 404)),

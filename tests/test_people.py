@@ -157,6 +157,23 @@ async def test_an_operator_watches_as_long_as_they_are_one(thread: Thread, olga:
     assert output["code"] == 4404
 
 
+def test_operators_find_what_waits_for_them(ask: Ask, alice: User, olga: User, thread: Thread, client_of: Callable[[User], Client]) -> None:
+    def waiting() -> list[str]:
+        return [row["id"] for row in client_of(olga).get("/api/inbox").json()["threads"]]
+
+    ask("Hello")
+    assert waiting() == []
+    ask('[[tool=ask_human {"question":"Well?"}]][[next]]Done.', agent="helpdesk")
+    other = Thread.start(alice)
+    people.want_human(other.pk)
+    assert waiting() == [str(other.pk), str(thread.pk)]
+    people.take_over(olga, other)
+    assert str(other.pk) in waiting()
+    people.hand_back(olga, other)
+    services.answer_call(olga, thread, thread.tool_calls.get().pk, "Well.")
+    assert waiting() == []
+
+
 # --- Who answers -------------------------------------------------------------------------------------------------------
 
 

@@ -34,6 +34,12 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """As a list shows them: newest activity first, hidden branches left out."""
         return self.exclude(kind__in=Thread.HIDDEN).order_by("-last_activity", "-id")
 
+    def awaiting_human(self, operator: "User") -> "ThreadQuerySet":
+        """Conversations that wait for any person, and those that this one has; newest activity first."""
+        asked = self.filter(tool_calls__status="requested").values("pk")
+        wanted = Q(human_wanted_at__isnull=False) | Q(assigned_to=operator) | Q(pk__in=asked)
+        return self.filter(wanted).order_by("-last_activity", "-id")
+
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
         query = SearchQuery(words, config="simple", search_type="websearch")
