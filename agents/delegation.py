@@ -12,13 +12,15 @@ from agents.errors import AnswerFailed, ToolError
 from agents.registry import get_agent
 from agents.tools import Tool, ToolContext
 from agents.unsaved import UnsavedRun
-from threads.models import Run, ToolCall
+from threads.models import Run, Thread, ToolCall
 
 if TYPE_CHECKING:
     from agents.agent import Agent
 
 TIMEOUT = 600.0
 POLL_SECONDS = 0.25
+# Agents that ask one another in a circle would never come to an end.
+MAX_DEPTH = 4
 
 
 def agent_tool(agent: "Agent | str", *, name: str = "", description: str = "", timeout: float = TIMEOUT) -> Tool:
@@ -57,10 +59,27 @@ def _taint(context: ToolContext, answer: "generating.AnswerStream") -> None:
             call.untrusted = call.untrusted or call.pk == context.call_id
 
 
+def _depth(thread: Thread | None) -> int:
+    """How many agents have asked one another until here."""
+    depth = 0
+    while thread is not None and thread.kind == Thread.Kind.CHILD:
+        thread, depth = thread.parent, depth + 1
+    return depth
+
+
+def _require_depth(agent: "Agent", depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        raise ToolError(f"{agent.name} was not asked: {MAX_DEPTH} agents have asked one another already. Answer by yourself.")
+
+
 def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.AnswerStream":
     if not isinstance(context.run, Run):
-        return generating.stream(agent, question, user=context.user)
-    call = ToolCall.objects.select_related("child").get(pk=context.call_id)
+        _require_depth(agent, context.run.depth)
+        answer = generating.stream(agent, question, user=context.user)
+        answer.run.depth = context.run.depth + 1  # type: ignore[union-attr]  # without a thread it is not saved
+        return answer
+    call = ToolCall.objects.select_related("child", "thread").get(pk=context.call_id)
+    _require_depth(agent, _depth(call.thread))
     child = call.child or call.begin_child(agent.name, f"{agent.title or agent.name}: {question}")
     begun = child.runs.order_by("created_at").last()
     if begun is not None:

@@ -29,6 +29,8 @@ class UnsavedRun:
         self.order = prompt.order if prompt else _next_order(thread) if thread else 0
         self.thread_id = thread.pk if thread else None
         self.attempt, self.step, self.base = 1, 0, 0
+        # How many agents have asked one another until here, see `agents.delegation`.
+        self.depth = 0
         self.status = Run.Status.RUNNING.value
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] = {}

@@ -159,6 +159,16 @@ def test_an_answer_to_a_question_that_is_no_text_opens_a_turn_as_json(ask: Ask, 
 
 
 @pytest.mark.parametrize("saved", [True, False])
+def test_agents_that_ask_themselves_come_to_an_end(alice: User, thread: Thread, offered: Offered, saved: bool) -> None:
+    offered["echo"] = Agent("echo", tools=[agent_tool("echo")])
+    deeper = Use("ask_echo", {"question": "And you?"})
+    with ScriptedModel(*[deeper] * 5, *["Enough."] * 5) as model:
+        answer = generate("echo", "Who knows?", user=alice, thread=thread if saved else None)
+    assert (answer.status, answer.text, len(model.requests)) == ("succeeded", "Enough.", 10)
+    assert "Answer by yourself" in model.requests[5].messages[-1]["content"]
+
+
+@pytest.mark.parametrize("saved", [True, False])
 def test_words_of_strangers_count_also_when_another_agent_read_them(alice: User, thread: Thread, offered: Offered, saved: bool) -> None:
     sent: list[str] = []
 
