@@ -37,7 +37,7 @@ class Exchange:
 def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str = "answer", *, attempt: int | None = None) -> None:
     """Tell the usage handler of one model call; `facts` are the columns of its message. As part of the transaction that saves it."""
     call = ModelCall(
-        user_id=run.requested_by.pk if run.requested_by else None,
+        user_id=run.requested_by_id,
         thread_id=run.thread_id,
         run_id=run.pk,
         attempt=run.attempt if attempt is None else attempt,
@@ -59,7 +59,7 @@ def keep(exchange: Exchange, agent: "Agent") -> None:
     if agent.log_requests:
         RequestLog.objects.create(
             thread_id=exchange.run.thread_id,
-            user=exchange.run.requested_by,
+            user_id=exchange.run.requested_by_id,
             run_id=exchange.run.pk,
             agent=exchange.agent,
             step=exchange.step,

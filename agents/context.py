@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
@@ -73,14 +74,14 @@ def context_of(run: "AnyRun", options: ContextOptions) -> Context:
     """The context of a run's next model call."""
     rows, calls = run.turn()
     thread = run.thread
-    at = next((n for n, row in enumerate(rows) if run.prompt is not None and row.pk == run.prompt.pk), None)
+    at = next((n for n, row in enumerate(rows) if row.pk == run.prompt_id), None)
     context = Context(existing=rows) if at is None else Context(prompt=[rows[at]], existing=rows[at + 1 :], input=rows[:at])
     _take_calls(context, calls)
     given = isinstance(run, Run) and run.given
     if given and "prompt" in given:
         context.prompt = [Message(role="user", content=[{"type": "text", "text": given["prompt"]}])]
     text = next((row.text for row in reversed([*context.input, *context.prompt]) if row.role == Message.Role.USER), "")
-    _add_history(context, thread, run.requested_by, run.order if thread else None, text, options, embed=None)
+    _add_history(context, thread, run.requested_by_id, run.order if thread else None, text, options, embed=None)
     if given:
         _take_given(context, given)
     return context
@@ -111,7 +112,9 @@ def fetch_context(
         context.input = [row for row in turn if row.step_order < target.step_order]
         _take_calls(context, ToolCall.objects.filter(message__in=turn))
     order = target.order if target is not None else None
-    _add_history(context, thread, user, order, text or (target.text if target else ""), options or ContextOptions(), embed)
+    _add_history(
+        context, thread, user.pk if user else None, order, text or (target.text if target else ""), options or ContextOptions(), embed
+    )
     return context
 
 
@@ -136,7 +139,7 @@ def _take_calls(context: Context, calls: Iterable[ToolCall]) -> None:
 
 
 def _add_history(
-    context: Context, thread: Thread | None, user: User | None, order: int | None, text: str, options: ContextOptions, embed: Embed | None
+    context: Context, thread: Thread | None, user: UUID | None, order: int | None, text: str, options: ContextOptions, embed: Embed | None
 ) -> None:
     if thread is not None:
         context.recent = _recent(thread, order, options)
@@ -153,7 +156,7 @@ def _add_history(
 
 
 def _recent(thread: Thread, order: int | None, options: ContextOptions) -> list[Message]:
-    if options.recent_messages == 0:
+    if options.recent_messages == 0 or order == 0:
         return []
     rows = thread.messages.settled()
     if order is not None:
@@ -174,19 +177,19 @@ def _about(thread: Thread, options: ContextOptions) -> list[str]:
     return notes
 
 
-def _remembered(user: User) -> list[str]:
+def _remembered(user: UUID) -> list[str]:
     facts = [memory.text for memory in Memory.objects.filter(user=user).order_by("-pk")[:MAX_MEMORIES]]
     return ["What you were asked to remember about the person:\n" + "\n".join(f"- {fact}" for fact in reversed(facts))] if facts else []
 
 
 def _found(
-    thread: Thread | None, user: User | None, order: int | None, text: str, options: ContextOptions, given: Embed | None
+    thread: Thread | None, user: UUID | None, order: int | None, text: str, options: ContextOptions, given: Embed | None
 ) -> list[Message]:
     wanted = options.search_options
     if not (wanted.text_search or wanted.vector_search) or wanted.limit == 0:
         return []
     everywhere = options.search_other_threads or thread is None
-    owner = (user.pk if user else thread.owner_id if thread else None) if everywhere else None
+    owner = (user or (thread.owner_id if thread else None)) if everywhere else None
     if everywhere and owner is None:
         return []
     pk = thread.pk if thread else None

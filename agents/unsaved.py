@@ -38,6 +38,8 @@ class UnsavedRun:
         self.messages, self.given_calls = unsaved_rows(said)
         self.inputs = len(self.messages)
         self.prompt = self.messages[-1] if self.messages else prompt
+        self.prompt_id = self.prompt.pk if self.prompt else None
+        self.requested_by_id = user.pk if user else None
         self._answers = prompt
         self.tool_calls: list[ToolCall] = []
         self.pending_message: Message | None = self._new_pending()
