@@ -7,6 +7,7 @@ not fit is corrected once.
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -33,9 +34,9 @@ TRIES = 3
 LONGEST_WAIT = 20.0
 
 
-def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, int]]:
-    """One model call; returns the columns of its message, and the usage that is not accounted for yet. A structured answer that does not
-    fit is corrected once."""
+def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], Callable[[], None]]:
+    """One model call; returns the columns of its message, and what accounts for it, to be called in the transaction that saves it. A
+    structured answer that does not fit is corrected once."""
     told = messages_for(active.run, agent)
     if told.left_out and agent.context_options.summarise and active.run.thread is not None:
         # More than has to be, so that there is room for some turns before the next summary.
@@ -53,8 +54,8 @@ def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], dict[str, i
         facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
         if problem := _accounted(active, agent, facts):
             raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
-        return facts | {"usage": add_usage(first, facts["usage"])}, facts["usage"]
-    return facts, facts["usage"]
+        return facts | {"usage": add_usage(first, facts["usage"])}, partial(account, active.run, agent, facts)
+    return facts, partial(account, active.run, agent, facts)
 
 
 def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:

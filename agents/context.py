@@ -118,9 +118,9 @@ def fetch_context(
     return context
 
 
-def told(run: "AnyRun") -> list[NewMessage]:
+def told(run: "AnyRun", options: ContextOptions) -> list[NewMessage]:
     """The conversation up to the run's last model call, without what this one said and asked for; as callers write messages."""
-    context = context_of(run, ContextOptions(summarise=False))
+    context = context_of(run, options)
     last = {call.message_id for call in run.said()[1] if call.step == run.step}
     return as_written([row for row in context.all if row.pk not in last], context.calls.values())
 

@@ -3,17 +3,16 @@
 from typing import Any
 from uuid import UUID
 
-from ninja import Schema, Status
+from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import people
 from threads.access import OPERATE, WHY, SignedRequest, thread_for
-from threads.api import router
 from threads.errors import Forbidden
 from threads.models import Thread
 from threads.rows import Json, message_row, thread_rows
 
-__all__ = ["router"]
+router = Router()
 MOST = 200
 
 

@@ -27,7 +27,7 @@ def take_over(operator: User, thread: Thread) -> None:
     with Thread.changing(thread.pk) as change:
         _require_free(change, operator)
         if change.thread.assigned_to_id != operator.pk:
-            end_live_runs(change)
+            services.stop_in(change, change.thread.runs.live())
             change.update_thread(assigned_to=operator, human_wanted_at=None)
 
 
@@ -78,15 +78,8 @@ def want_human(thread_id: UUID | None) -> None:
         return
     with Thread.changing(thread_id) as change:
         if change.thread.assigned_to_id is None and change.thread.human_wanted_at is None:
-            end_live_runs(change)
+            services.stop_in(change, change.thread.runs.live())
             change.update_thread(human_wanted_at=timezone.now())
-
-
-def end_live_runs(change: Change) -> None:
-    """End what is being answered or queued; questions to a person stay open."""
-    runs = change.thread.runs.live().select_related("pending_message").order_by("created_at")
-    for run in runs.select_for_update(no_key=True, of=("self",)):
-        run.end_in(change, Run.Status.STOPPED)
 
 
 def _require_free(change: Change, operator: User) -> None:

@@ -6,7 +6,7 @@ connection while it waits for a model or a tool.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,6 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from agents import people, services
-from agents.accounting import account
 from agents.agent import Agent
 from agents.asking import ask_model, said_so_far
 from agents.errors import AgentError, Drained, LeaseLost
@@ -28,7 +27,7 @@ from agents.tool_runs import outcome_part, run_calls, verdicts_for
 from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.models import Run, ToolCall
-from threads.parts import Part, Rest, fold, text_parts
+from threads.parts import fold, text_parts
 
 logger = logging.getLogger(__name__)
 BUG = {"kind": "internal", "message": "Something went wrong on our side.", "retryable": True, "retry_after": None}
@@ -76,7 +75,7 @@ def _answer(active: Active, agent: Agent) -> None:
         return
     agent = going_on
     while True:
-        facts, spent = ask_model(active, agent)
+        facts, bill = ask_model(active, agent)
         parts, count = active.stream.said()
         calls = fold(parts).calls
         if not calls:
@@ -85,7 +84,8 @@ def _answer(active: Active, agent: Agent) -> None:
         for pk, columns in verdicts.items():
             if columns["status"] == ToolCall.Status.FAILED:
                 active.stream.heard(outcome_part(pk, columns))
-        persist(partial(_save_step, active, agent, parts, count, facts, spent, verdicts, active.stream.rest()))
+        save = partial(run.save_step, parts, count, facts, verdicts, active.stream.rest())
+        persist(partial(_write_all, save, bill))
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
         agent = _hand_over(active, agent)
@@ -94,7 +94,7 @@ def _answer(active: Active, agent: Agent) -> None:
             return
         _open_step(active)
     escalates = agent.escalate is not None and agent.escalate(format_of(agent.output).read(said_so_far(active)))
-    _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates, also=partial(account, run, agent, facts | {"usage": spent}))
+    _end(active, Run.Status.SUCCEEDED, facts=facts, wants_human=escalates, bill=bill)
 
 
 def _begin(active: Active, agent: Agent) -> Agent | None:
@@ -149,21 +149,6 @@ def _open_step(active: Active) -> None:
         raise Drained("Another worker goes on.")
 
 
-def _save_step(
-    active: Active,
-    agent: Agent,
-    parts: list[Part],
-    count: int,
-    facts: dict[str, Any],
-    spent: dict[str, int],
-    verdicts: dict[str, dict[str, Any]],
-    rest: Sequence[Rest],
-) -> None:
-    with transaction.atomic():
-        active.run.save_step(parts, count, facts, verdicts, rest)
-        account(active.run, agent, facts | {"usage": spent})
-
-
 def _end(
     active: Active,
     status: str,
@@ -172,10 +157,10 @@ def _end(
     *,
     said: str = "",
     wants_human: bool = False,
-    also: Callable[[], None] = lambda: None,
+    bill: Callable[[], None] = lambda: None,
 ) -> None:
-    """End the run with what it has said, or with the words `said`, and write `also` what belongs to that. If somebody else ended it
-    meanwhile, theirs counts; the model call was made nevertheless."""
+    """End the run with what it has said, or with the words `said`, and account for its last model call. If somebody else ended it
+    meanwhile, theirs counts; the call was made nevertheless."""
     for part in text_parts(said) if said else []:
         active.stream.put(active.run.attempt, part)
     parts, count = active.stream.said() if active.run.pending_message else ([], 0)
@@ -184,10 +169,10 @@ def _end(
     said_last = {"attempt": active.run.attempt, "parts": parts, "count": count, "facts": facts, "rest": rest}
     end = partial(services.end_run, active.run, status, error, **said_last)
     try:
-        persist(partial(_write_all, end, also, partial(people.want_human, active.run.thread_id) if wants_human else None))
+        persist(partial(_write_all, end, bill, partial(people.want_human, active.run.thread_id) if wants_human else None))
     except LeaseLost:
         logger.info("run %s had ended already", active.run.pk)
-        persist(also)
+        persist(bill)
 
 
 def _write_all(*writes: Callable[[], object] | None) -> None:

@@ -23,7 +23,7 @@ from agents.unsaved import AnyRun, UnsavedRun
 from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
-from threads.models.run import ClockTimestamp
+from threads.models.run import ClockTimestamp, RunQuerySet
 from threads.storable import is_storable
 
 logger = logging.getLogger(__name__)
@@ -246,8 +246,12 @@ def _hint(thread_id: UUID, task: str = "agents.tasks.answer") -> bool:
 def _make_way(change: Change, *, interrupt: bool) -> None:
     """A run that waits for a decision ends with the next prompt; one that answers only when it is interrupted."""
     statuses = [Run.Status.WAITING, Run.Status.RUNNING] if interrupt else [Run.Status.WAITING]
-    active = change.thread.runs.filter(status__in=statuses).select_related("pending_message")
-    for run in active.select_for_update(no_key=True, of=("self",)):
+    stop_in(change, change.thread.runs.filter(status__in=statuses))
+
+
+def stop_in(change: Change, runs: RunQuerySet) -> None:
+    """End these runs of the thread as stopped, as part of a change of it; questions to a person stay open."""
+    for run in runs.select_related("pending_message").select_for_update(no_key=True, of=("self",)).order_by("created_at"):
         run.end_in(change, Run.Status.STOPPED)
 
 

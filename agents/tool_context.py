@@ -63,7 +63,7 @@ class ToolContext(Generic[Deps]):
     @property
     def messages(self) -> "list[NewMessage]":
         """The conversation as the model has it at this call, oldest first, in the form that `generate(messages=…)` takes."""
-        return _in_database_thread(lambda: told(self.run))
+        return _in_database_thread(lambda: told(self.run, self.agent.context_options))
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Show everybody who watches how far the tool is (`fraction` from 0 to 1). At most 4 a second are kept."""

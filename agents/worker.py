@@ -61,13 +61,13 @@ class Active:
     def read(self, reading: Callable[[Callable[[], None]], Coroutine[Any, Any, Any]]) -> Any:
         """Run a coroutine on the reading loop and wait; raises the reason if it was interrupted."""
         with self._lock:
-            self._raise_reason()
+            self.check()
             self._heard = time.monotonic()
             future = self._reading = asyncio.run_coroutine_threadsafe(reading(self._hear), self.worker.loop)
         try:
             return future.result()
         except CancelledError:
-            self._raise_reason()
+            self.check()
             raise
         finally:
             self._heard = None
@@ -80,7 +80,7 @@ class Active:
         self.settled.wait(seconds)
         self.settled.clear()
         if not (patient and isinstance(self.reason, Drained)):
-            self._raise_reason()
+            self.check()
 
     @contextmanager
     def moving(self) -> Iterator[None]:
@@ -131,9 +131,6 @@ class Active:
 
     def check(self) -> None:
         """Raise what interrupts the run, if something does."""
-        self._raise_reason()
-
-    def _raise_reason(self) -> None:
         if self.reason:
             raise self.reason
 

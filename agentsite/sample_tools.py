@@ -7,6 +7,7 @@ from pydantic import Field
 
 from agents.errors import ToolError
 from agents.tools import ToolContext, tool
+from agentsite.samples.preferences import changing_preferences
 from threads.models import User
 
 ORDERS: dict[str, dict[str, Any]] = {
@@ -69,13 +70,17 @@ def get_weather(city: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -
 @tool(idempotent=True)
 def get_preferences(context: ToolContext) -> dict[str, str]:
     """What the person likes to wear, as far as they have told."""
-    return dict(User.objects.get(pk=context.user.pk).preferences)
+    return _liked(User.objects.get(pk=context.user.pk).preferences)
 
 
 @tool(idempotent=True)
 def save_preference(context: ToolContext, name: str, value: str) -> dict[str, str]:
     """Remember something the person likes, such as name="material", value="wool"."""
-    user = User.objects.get(pk=context.user.pk)
-    user.preferences[name[:40]] = value[:200]
-    user.save(update_fields=["preferences"])
-    return dict(user.preferences)
+    with changing_preferences(context) as preferences:
+        preferences[name[:40]] = value[:200]
+    return _liked(preferences)
+
+
+def _liked(preferences: dict[str, Any]) -> dict[str, str]:
+    """Other samples keep accounts and bookings there too."""
+    return {name: value for name, value in preferences.items() if isinstance(value, str)}

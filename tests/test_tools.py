@@ -454,6 +454,20 @@ def test_samples_work_offline(ask: Ask, demo: None, prompt: str, agent: str, wor
     assert words in run.messages.order_by("step_order").last().text
 
 
+def test_samples_leave_one_anothers_preferences_alone(ask: Ask, alice: User, demo: None) -> None:
+    for prompt, agent in (
+        ("Move 80 to holidays.", "banker"),
+        ("A table for 2 at 18", "concierge"),
+        ("I prefer wool.", "fashion"),
+        ("And now?", "fashion"),
+    ):
+        _, run = ask(prompt, agent=agent)
+        assert run.status == "succeeded", run.error
+    assert "*wool*" in run.messages.order_by("step_order").last().text
+    alice.refresh_from_db()
+    assert set(alice.preferences) == {"accounts", "bookings", "messages", "style"}
+
+
 def test_the_helpdesk_asks_a_human_and_passes_the_answer_on(ask: Ask, bob: User, thread: Thread, demo: None) -> None:
     _, run = ask("Can I pay with shells?", agent="helpdesk")
     assert run.status == "waiting"

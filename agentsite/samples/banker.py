@@ -4,13 +4,13 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from django.db import transaction
 from pydantic import Field
 
 from agents.agent import Agent
 from agents.errors import ToolError
 from agents.providers.demo import NOTICE, Say, Turn, Use
 from agents.tools import ToolContext, tool
+from agentsite.samples.preferences import changing_preferences
 from threads.models import User
 
 OPENING = {"checking": 840, "savings": 2500, "holidays": 120}
@@ -21,7 +21,7 @@ Amount = Annotated[int, Field(gt=0, le=100_000, description="Whole euros")]
 
 def check_balance(context: ToolContext) -> dict[str, int]:
     """What is on each of the person's accounts, in euros."""
-    return _accounts(User.objects.get(pk=context.user.pk))
+    return _accounts(User.objects.get(pk=context.user.pk).preferences)
 
 
 def _is_large(context: ToolContext, source: str, target: str, amount: int) -> bool:
@@ -32,43 +32,36 @@ def _is_large(context: ToolContext, source: str, target: str, amount: int) -> bo
 @tool(needs_approval=_is_large)
 def transfer(context: ToolContext, source: Account, target: Account, amount: Amount) -> dict[str, int]:
     """Move money from one account to another. Above 100 euros a person has to approve it."""
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=context.user.pk)
-        accounts = _accounts(user)
+    with changing_preferences(context) as preferences:
+        accounts = _accounts(preferences)
         _require(accounts, source, target)
         if accounts[source] < amount:
             raise ToolError(f"There are only {accounts[source]} euros on {source}.")
         accounts[source] -= amount
         accounts[target] += amount
-        _save(user, accounts)
+        preferences["accounts"] = accounts
     return accounts
 
 
 @tool(needs_approval=True)
 def delete_account(context: ToolContext, account: Account) -> dict[str, int]:
     """Delete an account and what is on it. A person always has to approve it."""
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=context.user.pk)
-        accounts = _accounts(user)
+    with changing_preferences(context) as preferences:
+        accounts = _accounts(preferences)
         _require(accounts, account)
         del accounts[account]
-        _save(user, accounts)
+        preferences["accounts"] = accounts
     return accounts
 
 
-def _accounts(user: User) -> dict[str, int]:
-    return dict(user.preferences.get("accounts", OPENING))
+def _accounts(preferences: dict[str, Any]) -> dict[str, int]:
+    return dict(preferences.get("accounts", OPENING))
 
 
 def _require(accounts: dict[str, int], *names: str) -> None:
     for name in names:
         if name not in accounts:
             raise ToolError(f"There is no account {name[:40]!r}. There are: {', '.join(accounts) or 'none'}.")
-
-
-def _save(user: User, accounts: dict[str, int]) -> None:
-    user.preferences["accounts"] = accounts
-    user.save(update_fields=["preferences"])
 
 
 def play(turn: Turn) -> Iterator[Say | Use]:

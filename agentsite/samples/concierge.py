@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Annotated, Any
 
-from django.db import transaction
 from django.utils import timezone
 from pydantic import Field
 
@@ -14,7 +13,7 @@ from agents.errors import ToolError
 from agents.handoffs import HAND_OVER
 from agents.providers.demo import NOTICE, Say, Turn, Use
 from agents.tools import ToolContext, tool
-from threads.models import User
+from agentsite.samples.preferences import changing_preferences
 
 TABLES = 12
 Act = Iterator[Say | Use]
@@ -27,34 +26,28 @@ def book_table(
     """Book a table. The kitchen is open from 12 to 22; closed on Mondays."""
     if day.weekday() == 0:
         raise ToolError(f"{day} is a Monday: closed.")
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=context.user.pk)
-        bookings = user.preferences.setdefault("bookings", [])
+    with changing_preferences(context) as preferences:
+        bookings = preferences.setdefault("bookings", [])
         bookings.append({"number": f"T{len(bookings) + 101}", "day": day.isoformat(), "hour": hour, "people": people, "confirmed": False})
-        user.save(update_fields=["preferences"])
     return dict(bookings[-1])
 
 
 @tool(idempotent=True)
 def confirm_booking(context: ToolContext, number: str) -> dict[str, Any]:
     """Make a booking a firm one."""
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=context.user.pk)
-        booking = next((each for each in user.preferences.get("bookings", []) if each["number"] == number), None)
+    with changing_preferences(context) as preferences:
+        booking = next((each for each in preferences.get("bookings", []) if each["number"] == number), None)
         if booking is None:
             raise ToolError(f"There is no booking {number[:20]!r}.")
         booking["confirmed"] = True
-        user.save(update_fields=["preferences"])
     return dict(booking)
 
 
 @tool(effects="outward")
 def send_sms(context: ToolContext, text: Annotated[str, Field(max_length=160)]) -> dict[str, str]:
     """Send the person a text message. (The sample keeps it with the person's preferences.)"""
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=context.user.pk)
-        user.preferences.setdefault("messages", []).append(text)
-        user.save(update_fields=["preferences"])
+    with changing_preferences(context) as preferences:
+        preferences.setdefault("messages", []).append(text)
     return {"sent": text}
 
 

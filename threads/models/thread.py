@@ -79,7 +79,7 @@ class Thread(models.Model):
     # The agents wait for a person since then.
     human_wanted_at = models.DateTimeField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
-    # What this thread wants otherwise than its agents (model, instructions, …); see `agents.options`.
+    # What this thread wants otherwise than its agents (model, instructions, …); see `agents.agent.StoredOptions`.
     options = models.JSONField(default=dict, blank=True)
     version = models.BigIntegerField(default=0)
     # Clients that are older than this must start again: the tombstones below it are gone.
