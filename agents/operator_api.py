@@ -7,8 +7,7 @@ from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import people
-from threads.access import OPERATE, WHY, SignedRequest, thread_for
-from threads.errors import Forbidden
+from threads.access import SignedRequest, require_operator, thread_for
 from threads.models import Thread
 from threads.rows import Json, message_row, thread_rows
 
@@ -34,8 +33,7 @@ class Reply(Schema):
 def inbox(request: SignedRequest) -> Json:
     """The conversations that wait for a person, with a question or as a whole, and those the caller has; newest activity first. For
     operators."""
-    if not request.user.has_perm(OPERATE):
-        raise Forbidden(WHY["operate"])
+    require_operator(request.user)
     found = Thread.objects.awaiting_human(request.user).values_list("pk", flat=True)[:MOST]
     return {"threads": thread_rows(found)}
 

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from agents.api import agents as agent_rows
-from threads.access import OPERATE, thread_for
+from threads.access import is_operator, thread_for
 from threads.api import threads as list_threads
 from threads.models import Thread, User
 from threads.sync import snapshot
@@ -46,5 +46,5 @@ def new_thread(request: HttpRequest) -> HttpResponse:
 def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
     """One thread with its newest page of messages; the socket brings what is newer."""
     found = thread_for(request.user, thread_id)  # type: ignore[arg-type]  # behind login_required
-    operates = request.user.has_perm(OPERATE)
+    operates = is_operator(request.user)  # type: ignore[arg-type]
     return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk), operates=operates)

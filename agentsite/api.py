@@ -1,4 +1,4 @@
-"""The JSON API: one error shape, the session for browsers (with CSRF), the same routes for pages and programs."""
+"""The JSON API: one error shape, the session for browsers (with CSRF), keys for programs, the same routes for both."""
 
 import logging
 from typing import Any
@@ -10,10 +10,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from ninja import NinjaAPI, Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
-from ninja.security import SessionAuth
 
 from agents.api import router
 from agents.operator_api import router as operator_router
+from threads.authentication import KeyAuth, PageAuth
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
 from threads.storable import unstorable
 
@@ -41,7 +41,7 @@ def _require_storable(data: Any) -> Any:
     return data
 
 
-api = NinjaAPI(title="agentsite", version="1", auth=SessionAuth(), docs=Swagger(), urls_namespace="api", parser=TextParser())
+api = NinjaAPI(title="agentsite", version="1", auth=[KeyAuth(), PageAuth()], docs=Swagger(), urls_namespace="api", parser=TextParser())
 api.add_router("", router)
 api.add_router("", operator_router)
 KINDS = {
@@ -99,9 +99,10 @@ def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
 
 @api.exception_handler(AuthenticationError)
 def on_anonymous(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
-    """Nobody is signed in."""
-    del error
-    return _error(request, 401, "unauthenticated", "Sign in first.")
+    """Nobody is signed in, or with a key that is not valid."""
+    answer = _error(request, 401, "unauthenticated", "Sign in first." if error.message == "Unauthorized" else error.message)
+    answer["WWW-Authenticate"] = "Bearer"
+    return answer
 
 
 @api.exception_handler(Http404)

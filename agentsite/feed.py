@@ -21,8 +21,7 @@ class MeSocket(PushSocket):
 
     async def join(self, user: User) -> None:
         """Join, then send the list."""
-        self.group = user_group(user.pk)
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        await self.enter(user_group(user.pk))
         await self.sync(None, {})
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
@@ -39,10 +38,10 @@ class MeSocket(PushSocket):
             await self.sync(None, {})
 
     def _newest(self) -> list[Json]:
-        return thread_rows(Thread.objects.filter(members__user=self.user_id).listed().values_list("pk", flat=True)[:NEWEST])
+        return thread_rows(Thread.objects.filter(members__user=self.caller.user).listed().values_list("pk", flat=True)[:NEWEST])
 
     def _digest(self) -> dict[str, Any]:
-        return Thread.objects.filter(members__user=self.user_id).aggregate(count=Count("id"), newest=Max("last_activity"))
+        return Thread.objects.filter(members__user=self.caller.user).aggregate(count=Count("id"), newest=Max("last_activity"))
 
 
 class NoSuchSocket(PushSocket):

@@ -28,6 +28,7 @@ from agentsite.processes import Child, StartError, Supervisor, dying_with_me, sa
 ROOT = Path(__file__).resolve().parent.parent
 END_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 USAGE = "usage: python -m agentsite.local run | test -- [pytest arguments] | with -- command [arguments]"
+LONGEST_FRAME = 65_536
 WORKER = (
     "worker",
     "--pool",
@@ -152,11 +153,18 @@ def prepare(supervisor: Supervisor, env: dict[str, str], debug: bool) -> None:
             raise StartError(f"`manage.py {' '.join(command)}` failed, see above.")
 
 
+def web_command(port: str) -> tuple[str, ...]:
+    """Daphne on a port of this machine. Browsers send small frames only, so larger ones end their socket unread."""
+    longest = str(LONGEST_FRAME)
+    limits = ("--websocket-max-message-size", longest, "--websocket-max-frame-size", longest)
+    return ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", port, *limits, "agentsite.asgi:application")
+
+
 def site_processes(env: dict[str, str], port: int, data_dir: Path) -> list[Child]:
     """Web, worker and beat."""
     celery = ("celery", "-A", "agentsite")
     commands = {
-        "web": ("daphne", "-v", "0", "-b", "127.0.0.1", "-p", str(port), "agentsite.asgi:application"),
+        "web": web_command(str(port)),
         "worker": (*celery, *WORKER),
         "beat": (*celery, "beat", "-s", str(data_dir / "celerybeat-schedule")),
     }

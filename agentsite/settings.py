@@ -124,6 +124,8 @@ DEMO_TOKENS_PER_SECOND = env.number("AGENTSITE_DEMO_TOKENS_PER_SECOND", 50, leas
 STALL_SECONDS = env.number("AGENTSITE_STALL_SECONDS", 60, least=0.1, cast=float)
 TIME_SLICE_SECONDS = env.number("AGENTSITE_TIME_SLICE_SECONDS", 300, least=1, cast=float)
 TOOL_SECONDS = env.number("AGENTSITE_TOOL_SECONDS", 120, least=0.1, cast=float)
+# A browser that is told to go away comes back after half a minute.
+MAX_SOCKETS_PER_PERSON = env.number("AGENTSITE_MAX_SOCKETS", 100, least=1)
 MAX_PROMPT_CHARS = env.number("AGENTSITE_MAX_PROMPT_CHARS", 100_000, least=1)
 
 # --- Pages -------------------------------------------------------------------------------------------------------------

@@ -16,5 +16,6 @@ urlpatterns = [
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
     path("memories/", memories, name="memories"),
     path("api/", api.urls),
+    path("admin/logout/", SignOut.as_view()),
     path("admin/", admin.site.urls),
 ]

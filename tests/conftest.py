@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 
 from agents import services, tasks
 from agents.agent import Agent
@@ -27,17 +28,46 @@ def fake(fake_server: FakeOpenAI, settings: Any) -> FakeOpenAI:
     fake_server.reset()
     settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL, settings.MODEL = "sk-test-secret", fake_server.url, "fake"
     settings.DEMO_TOKENS_PER_SECOND = 5000
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second a person
     return fake_server
 
 
-@pytest.fixture
-def database(transactional_db: None) -> Iterator[None]:
-    """Real transactions: locks, on_commit and other threads' connections count here."""
+# In place of pytest-django's `transactional_db`, whose flush truncates every table and makes all permissions anew: half a second a
+# test. As a replica, so that foreign keys and the triggers of records that nobody may delete are not asked.
+EMPTY = """
+DO $$ DECLARE name text; used boolean; BEGIN
+SET LOCAL session_replication_role = replica;
+FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = current_schema
+    AND tablename NOT IN ('django_migrations', 'django_content_type', 'auth_permission')
+LOOP
+    EXECUTE format('SELECT EXISTS (SELECT FROM %I)', name) INTO used;
+    IF used THEN EXECUTE format('DELETE FROM %I', name); END IF;
+END LOOP;
+END $$
+"""
+
+
+@pytest.fixture(scope="session")
+def tables(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, migrated once."""
+    with django_db_blocker.unblock():
+        configured = setup_databases(verbosity=0, interactive=False)
     yield
-    if tasks.process.cache_info().currsize:
-        tasks.process().stop()
-        tasks.process.cache_clear()
-    connections.close_all()
+    with django_db_blocker.unblock():
+        teardown_databases(configured, verbosity=0)
+
+
+@pytest.fixture
+def database(tables: None, django_db_blocker: Any) -> Iterator[None]:
+    """Real transactions: locks, on_commit and other threads' connections count here. Empty again afterwards."""
+    with django_db_blocker.unblock():
+        yield
+        if tasks.process.cache_info().currsize:
+            tasks.process().stop()
+            tasks.process.cache_clear()
+        with connection.cursor() as cursor:
+            cursor.execute(EMPTY)
+        connections.close_all()
 
 
 @pytest.fixture

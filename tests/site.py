@@ -21,7 +21,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from agentsite.embedded import free_port, redis_answers, redis_program
-from agentsite.local import WORKER
+from agentsite.local import WORKER, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "agentsite-demo"
@@ -61,14 +61,7 @@ class Site:
             "web",
             sys.executable,
             "-m",
-            "daphne",
-            "-v",
-            "0",
-            "-b",
-            "127.0.0.1",
-            "-p",
-            str(urlsplit(self.url).port),
-            "agentsite.asgi:application",
+            *web_command(str(urlsplit(self.url).port)),
         )
         until(self._answers, 30)
 
@@ -84,6 +77,11 @@ class Site:
         process = self.processes.pop(name)
         process.send_signal(number)
         process.wait(30)
+
+    def command(self, *argv: str) -> str:
+        """Run a management command of the site; what it printed."""
+        command = [sys.executable, "manage.py", *argv]
+        return subprocess.run(command, cwd=ROOT, env=self.env, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the site's database."""

@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest
 
 from threads.errors import Forbidden
 from threads.models import Run, Thread, User
+from threads.models.api_key import Scope
 
 
 class SignedRequest(HttpRequest):
@@ -28,6 +29,8 @@ WHY = {
     "manage": "Only the owner can do this.",
     "operate": "Only operators can do this.",
 }
+# The scope that a program's key must have for it.
+SCOPES = {"view": Scope.READ, "write": Scope.WRITE, "manage": Scope.MANAGE, "operate": Scope.OPERATE}
 # Who has it is an operator: they may read every thread, and answer in it.
 OPERATE = "threads.operate_thread"
 
@@ -37,11 +40,12 @@ def thread_for(user: User, thread_id: UUID | str, need: Need = "view") -> Thread
     thread = Thread.objects.visible_to(user).annotate(role=F("members__role")).filter(pk=thread_id).first()
     role = thread.role if thread else ""  # type: ignore[attr-defined]
     # Asked last: it is a lookup of its own, and members do not need it.
-    if role not in ROLES[need] and user.has_perm(OPERATE):
+    if role not in ROLES[need] and is_operator(user):
         thread, role = thread or Thread.objects.filter(pk=thread_id).first(), "operator"
     if thread is None:
         raise Http404("There is no such thread.")
     _require(role, need)
+    require_scope(user, need)
     return thread
 
 
@@ -57,8 +61,25 @@ def run_for(user: User, run_id: UUID | str, need: Need = "view") -> Run:
 def may_view(user: User, thread_id: UUID | str) -> bool:
     """Whether the user belongs to the thread, or is an operator."""
     return Thread.objects.visible_to(user).filter(pk=thread_id).exists() or (
-        user.has_perm(OPERATE) and Thread.objects.filter(pk=thread_id).exists()
+        is_operator(user) and Thread.objects.filter(pk=thread_id).exists()
     )
+
+
+def is_operator(user: User) -> bool:
+    """Whether they may act as an operator: the person has the permission, and the key they use, if any, the scope."""
+    return (user.scopes is None or Scope.OPERATE in user.scopes) and user.has_perm(OPERATE)
+
+
+def require_operator(user: User) -> None:
+    """Raise Forbidden unless they may act as an operator."""
+    if not is_operator(user):
+        raise Forbidden(WHY["operate"])
+
+
+def require_scope(user: User, need: Need) -> None:
+    """Raise Forbidden if the caller is a program whose key does not go so far."""
+    if user.scopes is not None and SCOPES[need] not in user.scopes:
+        raise Forbidden(f"This API key does not have the scope {SCOPES[need].value!r}.")
 
 
 def _require(role: str, need: Need) -> None:

@@ -2,12 +2,14 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 
 from threads.deleting import delete_thread
-from threads.models import Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+from threads.models import ApiKey, Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+from threads.models.api_key import Scope
 
 
 @admin.register(User)
@@ -155,6 +157,44 @@ class MemoryAdmin(admin.ModelAdmin):
     list_select_related = ("user",)
     search_fields = ("text", "user__username")
     autocomplete_fields = ("user", "thread")
+
+
+class ApiKeyForm(ModelForm):
+    """A key to be issued."""
+
+    scopes = MultipleChoiceField(choices=Scope.choices, initial=[Scope.WRITE])
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(admin.ModelAdmin):
+    """Keys are issued and revoked; nothing of one that exists can be changed, and the key itself is shown once."""
+
+    form = ApiKeyForm
+    fields = ("name", "owner", "scopes", "expires_at")
+    list_display = ("name", "owner", "scopes", "start", "created_at", "last_used_at", "expires_at", "revoked_at")
+    list_select_related = ("owner",)
+    search_fields = ("name", "owner__username", "start")
+    autocomplete_fields = ("owner",)
+    actions = ("revoke",)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Programs rely on what it may do; issue another one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """A revoked key stays, as a record."""
+        return False
+
+    def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
+        """Issue it, in place of a valid one of the same name."""
+        key = ApiKey.objects.issue(obj.name, obj.owner, obj.scopes, obj.expires_at)
+        obj.pk = ApiKey.objects.named(obj.name).get().pk
+        self.message_user(request, f"The key, shown only now: {key}", messages.WARNING)
+
+    @admin.action(description="Revoke the chosen keys", permissions=["add"])
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        """Close what they have open, too."""
+        self.message_user(request, f"{queryset.revoke()} revoked.")
 
 
 @admin.register(Tombstone)

@@ -34,6 +34,11 @@ def user_group(user_id: UUID | str) -> str:
     return f"user.{user_id}"
 
 
+def person_group(user_id: UUID | str) -> str:
+    """Every socket of one person or of their keys: told to look again whether they may stay."""
+    return f"person.{user_id}"
+
+
 @cache
 def _redis() -> redis.Redis:
     return redis.Redis.from_url(
@@ -98,3 +103,8 @@ def gone(thread_id: UUID, user_ids: Iterable[UUID]) -> None:
     text = msgspec.json.encode({"type": "thread_gone", "id": str(thread_id)}).decode()
     feeds = [(user_group(user_id), {"type": "frame", "text": text}) for user_id in user_ids]
     publish([*feeds, (thread_group(thread_id), {"type": "recheck"})])
+
+
+def recheck(user_ids: Iterable[UUID]) -> None:
+    """Somebody has signed out, or a key was revoked: what they had open looks again. The watch loop would do so within a second."""
+    publish([(person_group(user_id), {"type": "recheck"}) for user_id in user_ids])

@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from http.cookies import SimpleCookie
-from importlib import import_module
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -12,17 +10,18 @@ import msgspec
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
-from django.contrib.auth import get_user
 from django.db import OperationalError
-from django.http import HttpRequest
 
-from threads.access import may_view
-from threads.broadcast import thread_group
+from threads.access import may_view, require_scope
+from threads.authentication import Caller, caller_of_socket
+from threads.broadcast import person_group, thread_group
+from threads.caps import Pace, crowd
+from threads.errors import Forbidden
 from threads.models import Thread, User
 from threads.sync import USUAL, Wanted, snapshot
-from threads.watch import Seen, read, watch
+from threads.watch import Seen, look, read, watch
 
-NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE = 4401, 4400, 4403, 4404, 4408
+NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE, TOO_MANY = 4401, 4400, 4403, 4404, 4408, 4429
 TRY_AGAIN = 1013
 SILENCE_SECONDS = 30
 MAX_UNHEARD_BYTES = 2_000_000
@@ -48,13 +47,17 @@ class Refused(Exception):
 
 
 class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
-    """A socket of one signed-in person. Subclasses say which group they join and what a fresh page needs."""
+    """A socket of one person, or of a program on their behalf. Subclasses say which group they join and what a fresh page needs."""
 
-    group: str
-    session_key = ""
+    caller: Caller
     wanted = USUAL
-    user_id: UUID
     thread_id: UUID | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.heard, self.unheard_bytes, self.lock, self.pace = time.monotonic(), 0, asyncio.Lock(), Pace()
+        self.joined: list[str] = []
+        self.over = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Whatever ends the socket, it is watched no more."""
@@ -62,19 +65,21 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             await super().__call__(scope, receive, send)
         finally:
             watch.discard(self)
+            if hasattr(self, "caller"):
+                crowd.leave(self.caller.user.pk)
 
     async def connect(self) -> None:
         """Accept first: a close before it loses its code."""
         await self.accept()
-        self.heard, self.unheard_bytes, self.lock = time.monotonic(), 0, asyncio.Lock()
         try:
-            self._check_origin()
-            user = await read(self._person)
-            self.user_id = user.pk
-            await self.join(user)
+            await self._let_in()
+            await self.enter(person_group(self.caller.user.pk))
+            await self.join(self.caller.user)
             watch.add(self)
         except Refused as refused:
             await self.close(refused.code)
+        except Forbidden:
+            await self.close(NOT_YOURS)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As channels does, but without looking for old database connections: that is a thread hop for every frame.
@@ -87,22 +92,37 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             await self.close(TRY_AGAIN)
 
     async def disconnect(self, code: int) -> None:
-        """Leave the group and the watch."""
+        """Leave the groups and the watch."""
         watch.discard(self)
-        if hasattr(self, "group"):
-            await self.channel_layer.group_discard(self.group, self.channel_name)
+        for group in self.joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
+
+    async def close(self, code: int) -> None:
+        """End the socket, for good."""
+        self.over = True
+        await super().close(code)
+
+    async def enter(self, group: str) -> None:
+        """Get the group's messages from now on."""
+        await self.channel_layer.group_add(group, self.channel_name)
+        self.joined.append(group)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Only `sync` and `ping` are understood."""
+        """Only `sync` and `ping` are understood. What was sent before the browser knew of the close is not read."""
+        if self.over:
+            return
         try:
             request = msgspec.json.decode(text_data or bytes_data or b"", type=SyncRequest)
         except msgspec.MsgspecError:
             await self.close(BAD_FRAME)
             return
         self.heard, self.unheard_bytes = time.monotonic(), 0
-        if request.type == "sync":
+        if self.pace.too_fast():
+            await self.close(TOO_MANY)
+        elif request.type == "sync":
             self.wanted = Wanted(request.ended, request.start, frozenset(request.skip))
-            await self.sync(request.version, request.cursors)
+            async with crowd.gate(self.caller.user.pk):
+                await self.sync(request.version, request.cursors)
 
     async def join(self, user: User) -> None:
         """Check that the person may be here, join the group, then send what is newer than the browser has."""
@@ -122,35 +142,45 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         self.unheard_bytes += len(text)
         await self.send(text)
 
+    async def recheck(self, message: dict[str, Any]) -> None:
+        """Somebody signed out or was removed; the watch loop would see it within a second, a push is sooner."""
+        del message
+        for seen in await read(lambda: look([self])):
+            await self._close_if_gone(seen)
+
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Close for who may no longer watch, or no longer listens."""
-        if not seen.signed_in:
-            await self.close(NOT_SIGNED_IN)
-        elif not seen.member:
-            await self.close(NOT_YOURS)
-        elif time.monotonic() - self.heard > SILENCE_SECONDS or self.unheard_bytes > MAX_UNHEARD_BYTES:
+        if await self._close_if_gone(seen):
+            return
+        if time.monotonic() - self.heard > SILENCE_SECONDS or self.unheard_bytes > MAX_UNHEARD_BYTES:
             await self.close(IDLE)
         elif ping:
             await self.send(msgspec.json.encode({"type": "ping", "version": seen.version, "cursors": seen.cursors}).decode())
 
-    def _check_origin(self) -> None:
-        """Browsers send cookies with sockets of any site, and always name it in Origin; programs send none."""
-        headers = dict(self.scope["headers"])
-        origin = headers.get(b"origin", b"").decode("latin1")
-        if origin and urlsplit(origin).netloc != headers.get(b"host", b"").decode("latin1") and origin not in settings.CSRF_TRUSTED_ORIGINS:
-            raise Refused(BAD_ORIGIN)
+    async def _close_if_gone(self, seen: Seen) -> bool:
+        if seen.signed_in and seen.member:
+            return False
+        watch.discard(self)
+        await self.close(NOT_YOURS if seen.signed_in else NOT_SIGNED_IN)
+        return True
 
-    def _person(self) -> User:
-        cookie = SimpleCookie(dict(self.scope["headers"]).get(b"cookie", b"").decode("latin1"))
-        if settings.SESSION_COOKIE_NAME not in cookie:
+    async def _let_in(self) -> None:
+        headers = dict(self.scope["headers"])
+        caller = await read(lambda: caller_of_socket(headers))
+        if caller is None:
             raise Refused(NOT_SIGNED_IN)
-        self.session_key = cookie[settings.SESSION_COOKIE_NAME].value
-        request = HttpRequest()
-        request.session = import_module(settings.SESSION_ENGINE).SessionStore(self.session_key)
-        user = get_user(request)
-        if not isinstance(user, User):
-            raise Refused(NOT_SIGNED_IN)
-        return user
+        if caller.session_key and not self._is_own(
+            headers.get(b"origin", b"").decode("latin1"), headers.get(b"host", b"").decode("latin1")
+        ):
+            raise Refused(BAD_ORIGIN)
+        require_scope(caller.user, "view")
+        if not crowd.enter(caller.user.pk):
+            raise Refused(TOO_MANY)
+        self.caller = caller
+
+    def _is_own(self, origin: str, host: str) -> bool:
+        """Browsers send cookies with sockets of any site, and always name it in Origin. A page cannot send a key."""
+        return urlsplit(origin).netloc == host or origin in settings.CSRF_TRUSTED_ORIGINS
 
 
 class ThreadSocket(PushSocket):
@@ -164,8 +194,8 @@ class ThreadSocket(PushSocket):
         thread_id: UUID = self.scope["url_route"]["kwargs"]["thread_id"]
         if not await read(lambda: may_view(user, thread_id)):
             raise Refused(NOT_YOURS)
-        self.thread_id, self.group, self.cursors = thread_id, thread_group(thread_id), dict[str, int]()
-        await self.channel_layer.group_add(self.group, self.channel_name)
+        self.thread_id, self.cursors = thread_id, dict[str, int]()
+        await self.enter(thread_group(thread_id))
         await self.sync(*self._asked())
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
@@ -188,12 +218,6 @@ class ThreadSocket(PushSocket):
             elif message["version"] == self.version + 1:
                 self.version = message["version"]
             await self.push(message["text"])
-
-    async def recheck(self, message: dict[str, Any]) -> None:
-        """Somebody was removed; the watch loop would see it within a second, a push is sooner."""
-        del message
-        if not await read(lambda: may_view(User.objects.get(pk=self.user_id), str(self.thread_id))):
-            await self.close(NOT_YOURS)
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Catch up if still behind what the rows said a tick ago: that frame is lost, and the last one leaves no gap to notice."""

@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.views.generic import CreateView
 
+from threads import broadcast
 from threads.models import Memory, User
 
 
@@ -51,7 +52,15 @@ class SignUp(CreateView):
 
 
 class SignOut(auth_views.LogoutView):
-    """By POST only, so that no foreign link can do it."""
+    """By POST only, so that no foreign link can do it. What the person has open in other tabs closes."""
+
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Sign out, then tell their sockets to look again."""
+        person = request.user.pk
+        response = super().post(request, *args, **kwargs)
+        if person:
+            broadcast.recheck([person])
+        return response
 
 
 @login_required

@@ -15,6 +15,8 @@ import msgspec
 from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 
+from threads.authentication import Caller
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 TICK = 1.0
@@ -23,8 +25,9 @@ PING_TICKS = 5
 READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
 
 LOOK = """
-SELECT w.n - 1, s.session_key IS NOT NULL AND u.is_active,
-       m.id IS NOT NULL OR w.thread IS NULL OR (t.id IS NOT NULL AND (u.is_superuser OR EXISTS (
+SELECT w.n - 1, u.is_active AND (k.id IS NOT NULL OR (s.session_key IS NOT NULL AND u.password = w.password)),
+       m.id IS NOT NULL OR w.thread IS NULL OR (t.id IS NOT NULL AND (w.key IS NULL OR 'operate' = ANY(k.scopes))
+           AND (u.is_superuser OR EXISTS (
            SELECT FROM auth_permission p WHERE p.codename = 'operate_thread' AND p.content_type_id = (
                    SELECT id FROM django_content_type WHERE app_label = 'threads' AND model = 'thread')
                AND (EXISTS (SELECT FROM threads_user_user_permissions o WHERE o.user_id = u.id AND o.permission_id = p.id)
@@ -35,8 +38,9 @@ SELECT w.n - 1, s.session_key IS NOT NULL AND u.is_active,
                    (SELECT d."end" FROM threads_delta d WHERE d.run_id = r.id AND d.attempt = r.attempt AND d.start >= r.base
                     ORDER BY d.start DESC LIMIT 1), r.base))::text
         FROM threads_run r WHERE r.thread_id = w.thread AND r.status = 'running')
-FROM unnest(%s::text[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS w(session, person, thread, n)
+FROM unnest(%s::text[], %s::text[], %s::bigint[], %s::uuid[], %s::uuid[]) WITH ORDINALITY AS w(session, password, key, person, thread, n)
 LEFT JOIN django_session s ON s.session_key = w.session AND s.expire_date > now()
+LEFT JOIN threads_apikey k ON k.id = w.key AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 LEFT JOIN threads_user u ON u.id = w.person
 LEFT JOIN threads_threadmember m ON m.user_id = w.person AND m.thread_id = w.thread
 LEFT JOIN threads_thread t ON t.id = w.thread
@@ -56,8 +60,7 @@ class Seen:
 class Watched(Protocol):
     """An open socket."""
 
-    session_key: str
-    user_id: UUID
+    caller: Caller
     thread_id: UUID | None
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
@@ -78,9 +81,11 @@ async def read(query: Callable[[], T]) -> T:
 
 def look(sockets: list[Watched]) -> list[Seen]:
     """One query for all of them, in their order."""
-    columns = [s.session_key for s in sockets], [s.user_id for s in sockets], [s.thread_id for s in sockets]
+    if not sockets:
+        return []
+    who = [(s.caller.session_key, s.caller.password, s.caller.api_key, s.caller.user.pk, s.thread_id) for s in sockets]
     with connection.cursor() as cursor:
-        cursor.execute(LOOK, columns)
+        cursor.execute(LOOK, [list(column) for column in zip(*who, strict=True)])
         rows = sorted(cursor.fetchall())
     return [Seen(bool(here), member, version or 0, msgspec.json.decode(cursors or "{}")) for _, here, member, version, cursors in rows]
 

@@ -1,5 +1,6 @@
 """The rows of what was said. Lock order everywhere: thread, then run, then message or tool call."""
 
+from threads.models.api_key import ApiKey
 from threads.models.chunk import Chunk, Embedding
 from threads.models.delta import Delta
 from threads.models.memory import Memory
@@ -9,4 +10,4 @@ from threads.models.run import Run
 from threads.models.thread import Thread, ThreadMember, Tombstone
 from threads.models.tool_call import ToolCall
 
-__all__ = ["Chunk", "Delta", "Embedding", "Memory", "Message", "Run", "Thread", "ThreadMember", "Tombstone", "ToolCall", "User"]
+__all__ = ["ApiKey", "Chunk", "Delta", "Embedding", "Memory", "Message", "Run", "Thread", "ThreadMember", "Tombstone", "ToolCall", "User"]

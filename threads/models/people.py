@@ -15,6 +15,9 @@ class User(AbstractUser):
     # What agents were told to remember of the person, by name.
     preferences = models.JSONField(default=dict, blank=True)
 
+    # What the caller may do at most: the scopes of an API key. None for a person in a browser.
+    scopes: frozenset[str] | None = None
+
     @property
     def name(self) -> str:
         """What others see."""
