@@ -29,7 +29,8 @@ from agents.registry import get_agent
 from agents.results import Answer, steps_of
 from agents.structured import format_of
 from agents.unsaved import AnyRun, UnsavedRun
-from agents.worker import NAME, Active
+from agents.worker import Active
+from threads.figures import NAME
 from threads.models import Message, Run, Thread, User
 from threads.parts import Part
 from threads.saving import Given, parsed, save_in

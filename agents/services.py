@@ -175,13 +175,13 @@ def requeue(run: Run) -> None:
         _enqueue(run.thread_id)
 
 
-def sweep() -> None:
-    """Take runs back from dead workers, and hint again at queued ones. Of all processes, one at a time does it."""
+def sweep() -> bool:
+    """Take runs back from dead workers, and hint again at queued ones. Of all processes, one at a time does it; says whether this did."""
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
             if cursor.fetchone() != (True,):
-                return
+                return False
         # Locked in one go, so that none is deleted meanwhile; one that is being changed has its turn with the next sweep.
         stale = Thread.objects.filter(runs__in=Run.objects.expired()).select_for_update(no_key=True, of=("self",), skip_locked=True)
         expired = list(Run.objects.expired().filter(thread__in=[thread.pk for thread in stale.order_by("pk")]))
@@ -192,7 +192,8 @@ def sweep() -> None:
         Run.objects.filter(pk__in=[run.pk for run in due]).snooze()
     for thread_id in dict.fromkeys([*(run.thread_id for run in [*expired, *due]), *overdue]):
         if not _hint(thread_id):
-            break  # Each further one would wait for Redis again, and heartbeats come from this thread.
+            break  # Each further one would wait for Redis again.
+    return True
 
 
 def _expire() -> list[UUID]:

@@ -13,8 +13,9 @@ from agents.describing import describe
 from agents.indexing import embed_in_background
 from agents.models import RequestLog
 from agents.process import process
-from agents.worker import NAME
-from threads.models import Delta, Run, Tombstone
+from threads.figures import NAME
+from threads.logs import about
+from threads.models import Delta, Process, Run, Tombstone
 
 LEAVE_SECONDS = 20.0
 
@@ -28,14 +29,15 @@ def answer(thread_id: str) -> None:
     run = Run.objects.claim(UUID(thread_id), NAME)
     connection.close()
     if run is not None:
-        with worker.active(run, shared=True) as active:
+        with about(run=run.pk, thread=run.thread_id, user=run.requested_by_id), worker.active(run, shared=True) as active:
             runner.answer(active)
 
 
 @shared_task
 def sweep() -> None:
-    """Backup of the sweeper in each worker."""
+    """Backup of the sweeper in each worker, and beat's sign of life."""
     services.sweep()
+    Process.objects.note("beat_at")
 
 
 @shared_task
@@ -52,10 +54,11 @@ def embed() -> None:
 
 @shared_task
 def prune() -> None:
-    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests."""
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests, processes of the past."""
     RequestLog.objects.old().delete()
     Delta.objects.history().delete()
     Tombstone.objects.prune()
+    Process.objects.forgotten().delete()
 
 
 @signals.worker_ready.connect

@@ -9,7 +9,9 @@ import json
 import threading
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
+from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -42,6 +44,7 @@ class ToolRun:
     tell: Callable[[], None]
     heard: Callable[[Part], None]
     done: bool = False
+    thread: threading.Thread = field(init=False)
     started: float = field(default_factory=time.monotonic)
 
     @property
@@ -56,7 +59,10 @@ class ToolRun:
 
     def start(self) -> None:
         """Begin, in a thread that dies with the process."""
-        threading.Thread(target=self._work, name=f"tool-{self.tool.name}", daemon=True).start()
+        # With the context of the run's own thread: what it logs is told apart by it.
+        work = partial(copy_context().run, self._work)
+        self.thread = threading.Thread(target=work, name=f"tool-{self.tool.name}", daemon=True)
+        self.thread.start()
 
     def _work(self) -> None:
         """An unexpected error is the tool author's: it is logged by the thread's hook, the model learns only that the call failed."""
@@ -208,6 +214,8 @@ def run_calls(active: Active, agent: Agent, begun: Collection[UUID], *, recoveri
     finally:
         for one in runs:
             one.context.cancelled.set()
+            if one.thread.is_alive():
+                active.worker.leave(one.thread)
     return {call.pk for call in calls}
 
 

@@ -7,7 +7,7 @@ workers.
 import asyncio
 import logging
 import os
-import socket
+import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -22,13 +22,15 @@ from django.db import Error, connection
 from agents.errors import AgentError, Drained, LeaseLost, ProviderError
 from agents.providers import openai
 from agents.unsaved import AnyRun
-from threads.models import Run
+from threads.figures import ACTIVE_RUNS, LEFT_TOOLS
+from threads.models import Process, Run
 from threads.writer import Stream, Unsaved, Writer
 
 logger = logging.getLogger(__name__)
-NAME = f"{socket.gethostname()}:{os.getpid()}"
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 3.0
+# So many tools that never came back are a leak, and a new process is the cure.
+MOST_LEFT_TOOLS = 20
 STOLEN = LeaseLost("The run was stopped, ended or taken over.")
 
 LOST = """
@@ -138,8 +140,9 @@ class Active:
 class Worker:
     """The machinery of one process. Made once, by the first run or by the start of the Celery worker."""
 
-    def __init__(self, sweep: Callable[[], None]) -> None:
+    def __init__(self, sweep: Callable[[], bool]) -> None:
         self.sweep = sweep
+        self._left: list[threading.Thread] = []
         self.loop = asyncio.new_event_loop()
         self.writer = Writer()
         self.draining = False
@@ -149,7 +152,7 @@ class Worker:
         self._reader = threading.Thread(target=self._read_loop, name="model-reader", daemon=True)
         self._watchers = [
             threading.Thread(target=self._repeat, args=each, name=each[0].__name__, daemon=True)
-            for each in ((self._poll, POLL_SECONDS), (self._renew, BEAT_SECONDS), (self.sweep, BEAT_SECONDS))
+            for each in ((self._poll, POLL_SECONDS), (self._renew, BEAT_SECONDS), (self._sweep, BEAT_SECONDS))
         ]
         for thread in (self._reader, *self._watchers):
             thread.start()
@@ -174,6 +177,15 @@ class Worker:
         self.draining = True
         for active in self.runs():
             active.interrupt(Drained("The worker is shutting down."))
+
+    def leave(self, tool: threading.Thread) -> None:
+        """A tool's time is over, and its thread cannot be ended. Too many of them end the process, once its runs are handed over."""
+        with self._lock:
+            self._left = [thread for thread in (*self._left, tool) if thread.is_alive()]
+            leaves = len(self._left) >= MOST_LEFT_TOOLS and not self.draining and settings.PROCESS == "worker"
+        if leaves:
+            logger.critical("%d tools did not come back; leaving, so that a new worker takes over", MOST_LEFT_TOOLS)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     def runs(self) -> list[Active]:
         """The runs of this moment."""
@@ -223,6 +235,13 @@ class Worker:
 
     def _renew(self) -> None:
         self._execute(RENEW, {(active.run.pk, fence) for active in self.runs() if (fence := active.fence)})
+        ACTIVE_RUNS.set(len(self.runs()))
+        LEFT_TOOLS.set(sum(thread.is_alive() for thread in self._left))
+        Process.objects.beat(draining=self.draining)
+
+    def _sweep(self) -> None:
+        if self.sweep():
+            Process.objects.note("swept_at")
 
     def _execute(self, sql: str, held: Collection[tuple[UUID, int | None]]) -> list[Any]:
         """One statement about these runs, as (ids, attempts)."""

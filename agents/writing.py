@@ -18,7 +18,8 @@ from agents import services
 from agents.errors import AgentError, BadInput, Busy, Drained, LeaseLost
 from agents.persist import persist
 from agents.process import process
-from agents.worker import NAME, Active
+from agents.worker import Active
+from threads.figures import NAME
 from threads.models import Message, Run, Thread, User
 from threads.parts import Part
 from threads.storable import storable

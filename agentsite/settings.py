@@ -148,6 +148,10 @@ SERVESTATIC_USE_FINDERS = DEBUG
 MAX_BODY_BYTES = max(1_000_000, 12 * MAX_PROMPT_CHARS + 10_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES
 
+# --- Operation ---------------------------------------------------------------------------------------------------------
+# Whoever sends it as a bearer token may read /metrics; without one nobody may.
+METRICS_TOKEN = env.text("AGENTSITE_METRICS_TOKEN")
+
 # --- Security ----------------------------------------------------------------------------------------------------------
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -170,6 +174,8 @@ if not DEBUG:
     SECURE_SSL_REDIRECT = env.flag("AGENTSITE_SSL_REDIRECT", True)
     if env.flag("AGENTSITE_BEHIND_PROXY"):
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    # Orchestrators ask over plain HTTP.
+    SECURE_REDIRECT_EXEMPT = [r"^(healthz|readyz|metrics)$"]
     SECURE_HSTS_SECONDS = 31_536_000
     SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     SECURE_HSTS_PRELOAD = True
@@ -179,8 +185,16 @@ if not DEBUG:
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "lines": {"()": "threads.logs.Lines", "format": "%(asctime)s %(levelname)s %(name)s %(about)s%(message)s"},
+        "json": {"()": "threads.logs.Json"},
+    },
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": env.choice("AGENTSITE_LOG_FORMAT", "LINES" if DEBUG else "JSON", ("LINES", "JSON")).lower(),
+        }
+    },
     "root": {"handlers": ["console"], "level": env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"))},
     "loggers": {
         "django.channels.server": {"level": "WARNING"},

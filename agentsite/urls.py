@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from agents import pages
+from agentsite import operating
 from agentsite.api import api
 from threads.pages import SignIn, SignOut, SignUp, memories
 
@@ -14,6 +15,9 @@ urlpatterns = [
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
+    path("healthz", operating.healthz),
+    path("readyz", operating.readyz),
+    path("metrics", operating.metrics),
     path("memories/", memories, name="memories"),
     path("api/", api.urls),
     path("admin/logout/", SignOut.as_view()),

@@ -7,6 +7,7 @@ from django.db.models import F
 from django.http import Http404, HttpRequest
 
 from threads.errors import Forbidden
+from threads.logs import note
 from threads.models import Run, Thread, User
 from threads.models.api_key import Scope
 
@@ -46,6 +47,7 @@ def thread_for(user: User, thread_id: UUID | str, need: Need = "view") -> Thread
         raise Http404("There is no such thread.")
     _require(role, need)
     require_scope(user, need)
+    note(thread=thread.pk, user=user.pk)
     return thread
 
 

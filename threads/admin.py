@@ -8,7 +8,7 @@ from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 
 from threads.deleting import delete_thread
-from threads.models import ApiKey, Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+from threads.models import ApiKey, Chunk, Delta, Embedding, Memory, Message, Process, Run, Thread, ThreadMember, Tombstone, ToolCall, User
 from threads.models.api_key import Scope
 
 
@@ -195,6 +195,15 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         """Close what they have open, too."""
         self.message_user(request, f"{queryset.revoke()} revoked.")
+
+
+@admin.register(Process)
+class ProcessAdmin(RecordAdmin):
+    """Who is there."""
+
+    list_display = ("__str__", "started_at", "seen_at", "swept_at", "beat_at", "draining")
+    list_filter = ("kind", "draining")
+    search_fields = ("name",)
 
 
 @admin.register(Tombstone)

@@ -17,6 +17,7 @@ from threads.authentication import Caller, caller_of_socket
 from threads.broadcast import person_group, thread_group
 from threads.caps import Pace, crowd
 from threads.errors import Forbidden
+from threads.logs import note
 from threads.models import Thread, User
 from threads.sync import USUAL, Wanted, snapshot
 from threads.watch import Seen, look, read, watch
@@ -177,6 +178,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         if not crowd.enter(caller.user.pk):
             raise Refused(TOO_MANY)
         self.caller = caller
+        note(user=caller.user.pk)
 
     def _is_own(self, origin: str, host: str) -> bool:
         """Browsers send cookies with sockets of any site, and always name it in Origin. A page cannot send a key."""

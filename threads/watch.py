@@ -5,6 +5,7 @@ It finds what no frame can tell: that the last frame was lost, that somebody was
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from channels.layers import get_channel_layer
 from django.db import OperationalError, connection
 
 from threads.authentication import Caller
+from threads.figures import LOOP_LAG, SOCKETS
+from threads.models import Process
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -114,14 +117,18 @@ class Watch:
             self._anchor = await get_channel_layer().new_channel()
         tick = 0
         while self._sockets:
+            due = time.monotonic() + TICK
             await asyncio.sleep(TICK)
+            LOOP_LAG.observe(max(0.0, time.monotonic() - due))
             tick += 1
             sockets = list(self._sockets)
             try:
                 seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
+                if ping := tick % PING_TICKS == 0:
+                    SOCKETS.set(len(sockets))
+                    await read(Process.objects.beat)
             except OperationalError:
                 continue  # The database is away; whoever is behind is seen when it is back.
-            ping = tick % PING_TICKS == 0
             pairs = zip(sockets, seen, strict=True)
             await asyncio.gather(*(self._observe(socket, facts, ping) for socket, facts in pairs if socket in self._sockets))
 

@@ -23,6 +23,7 @@ import psycopg
 from django.db import connection
 
 from threads import broadcast
+from threads.figures import DELTA_WAIT, FIRST_TOKEN, WINDOW
 from threads.parts import Part, Rest, merge
 from threads.sync import delta_frame
 
@@ -76,6 +77,9 @@ class Stream:
     rewrite: bool = False
     # Who in this process listens along: each part as it comes, None when what the step said so far is void.
     heard: Callable[[Part | None], None] = lambda _part: None
+    # When the oldest pending part came, and when the run was asked for (`time.time`; 0: nobody measures).
+    since: float = 0.0
+    asked_at: float = 0.0
     # Least seconds between two commits; `due` is when the next one may be.
     interval: float = 0.0
     due: float = 0.0
@@ -89,6 +93,7 @@ class Stream:
             self.pending.append(part)
             if len(self.pending) > 1:
                 return
+            self.since = time.monotonic()
             rest = self.due - time.monotonic() if self.interval else 0
             if rest > 0:
                 threading.Timer(rest, self._now).start()
@@ -153,6 +158,7 @@ class Writer:
         self.dirty: list[Stream] = []
         self.streams: set[Stream] = set()
         self._closing = False
+        self._oldest = 0.0
         self._connection: psycopg.Connection[Any] | None = None
         self._thread = threading.Thread(target=self._run, name="delta-writer", daemon=True)
         self._thread.start()
@@ -160,6 +166,7 @@ class Writer:
     def open(self, run: Any, on_lost: Callable[[Exception | None], None]) -> Stream:
         """Start streaming for a claimed run. `on_lost` is called, with the database's complaint if it had one, when the run isn't ours."""
         stream = Stream(self, run.pk, run.thread_id, run.attempt, run.step, run.base, on_lost, taken=run.base)
+        stream.asked_at = run.queued_at.timestamp() if run.attempt == 1 and run.step == 0 else 0.0
         with self.wake:
             self.streams.add(stream)
         return stream
@@ -195,12 +202,14 @@ class Writer:
                 time.sleep(rest)
             started = time.monotonic()
             self._write(self._take())
+            WINDOW.observe(time.monotonic() - started)
         if self._connection:
             self._connection.close()
 
     def _take(self) -> list[Batch]:
         with self.wake:
             streams, self.dirty = self.dirty, []
+            self._oldest = min((stream.since for stream in streams), default=0.0)
             batches = []
             for stream in streams:
                 stream.take()
@@ -230,9 +239,13 @@ class Writer:
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             self._reconnect(error)
         else:
+            DELTA_WAIT.observe(time.monotonic() - self._oldest)
             self._publish([batch for batch in batches if (batch.stream.run_id, batch.attempt) in alive])
             for batch in batches:
                 batch.committed = (batch.stream.run_id, batch.attempt) in alive
+                if batch.start == 0 and batch.stream.asked_at:
+                    FIRST_TOKEN.observe(max(0.0, time.time() - batch.stream.asked_at))
+                    batch.stream.asked_at = 0.0
                 if (batch.stream.run_id, batch.attempt) not in alive:
                     self._lose(batch, None)
 

@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 import httpx2
 import msgspec
 from django.conf import settings
-from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient
+from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, NotFoundError
 
 from agents.errors import AgentError, ContextOverflow, ProviderError
 from agents.providers.events import Event, Finish, Reasoning, Request, Tap, Text, ToolInput
@@ -116,6 +116,18 @@ async def close() -> None:
     client = _clients.pop(asyncio.get_running_loop(), None)
     if client is not None:
         await client.close()
+
+
+async def models() -> list[str]:
+    """The names of the models that the server offers; none if it does not list them. Raises ProviderError if it cannot be asked."""
+    try:
+        return [model.id async for model in _client().models.list(timeout=5)]
+    except NotFoundError:
+        return []
+    except APIError as error:
+        raise _provider_error(error) from error
+    finally:
+        await close()
 
 
 def _client() -> AsyncOpenAI:

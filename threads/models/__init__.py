@@ -6,8 +6,23 @@ from threads.models.delta import Delta
 from threads.models.memory import Memory
 from threads.models.message import Message
 from threads.models.people import User
+from threads.models.process import Process
 from threads.models.run import Run
 from threads.models.thread import Thread, ThreadMember, Tombstone
 from threads.models.tool_call import ToolCall
 
-__all__ = ["ApiKey", "Chunk", "Delta", "Embedding", "Memory", "Message", "Run", "Thread", "ThreadMember", "Tombstone", "ToolCall", "User"]
+__all__ = [
+    "ApiKey",
+    "Chunk",
+    "Delta",
+    "Embedding",
+    "Memory",
+    "Message",
+    "Process",
+    "Run",
+    "Thread",
+    "ThreadMember",
+    "Tombstone",
+    "ToolCall",
+    "User",
+]

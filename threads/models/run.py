@@ -52,6 +52,10 @@ class RunQuerySet(models.QuerySet["Run"]):
         """Queued ones nobody took up: the hint was lost, or every worker was busy."""
         return self.filter(status=Run.Status.QUEUED, wake_at__lt=ClockTimestamp())
 
+    def unclaimed(self) -> "RunQuerySet":
+        """Queued ones that wait for a worker, not for another answer of their thread."""
+        return self.filter(status=Run.Status.QUEUED).exclude(thread__runs__in=Run.objects.active())
+
     def snooze(self) -> None:
         """Hint again after as long as they have waited already: 5 s, doubling up to 5 minutes."""
         waited = Greatest(ClockTimestamp() - F("queued_at"), timedelta(seconds=5), output_field=models.DurationField())
