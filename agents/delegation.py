@@ -13,6 +13,7 @@ from agents.registry import get_agent
 from agents.tools import Tool, ToolContext
 from agents.unsaved import UnsavedRun
 from threads.models import Run, Thread, ToolCall
+from threads.saving import parsed
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -75,9 +76,7 @@ def _require_depth(agent: "Agent", depth: int) -> None:
 def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.AnswerStream":
     if not isinstance(context.run, Run):
         _require_depth(agent, context.run.depth)
-        answer = generating.stream(agent, question, user=context.user)
-        answer.run.depth = context.run.depth + 1  # type: ignore[union-attr]  # without a thread it is not saved
-        return answer
+        return generating.AnswerStream(UnsavedRun(agent.name, context.user, parsed([question]), asked_by=context.run), agent)
     call = ToolCall.objects.select_related("child", "thread").get(pk=context.call_id)
     _require_depth(agent, _depth(call.thread))
     child = call.child or call.begin_child(agent.name, f"{agent.title or agent.name}: {question}")

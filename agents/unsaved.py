@@ -20,17 +20,27 @@ Facts = dict[str, Any]
 
 
 class UnsavedRun:
-    """One answer in memory. `said` are the messages it answers, after those of the thread, or of the turn of a saved `prompt`."""
+    """One answer in memory. `said` are the messages it answers, after those of the thread, or of the turn of a saved `prompt`.
+
+    asked_by: the run whose agent asks, see `agents.delegation`.
+    """
 
     def __init__(
-        self, agent: str, user: User | None, said: Sequence[NewMessage], thread: Thread | None = None, prompt: Message | None = None
+        self,
+        agent: str,
+        user: User | None,
+        said: Sequence[NewMessage],
+        thread: Thread | None = None,
+        prompt: Message | None = None,
+        asked_by: "UnsavedRun | None" = None,
     ) -> None:
         self.pk, self.agent, self.requested_by, self.thread = uuid7(), agent, user, thread
         self.order = prompt.order if prompt else _next_order(thread) if thread else 0
         self.thread_id = thread.pk if thread else None
         self.attempt, self.step, self.base = 1, 0, 0
-        # How many agents have asked one another until here, see `agents.delegation`.
-        self.depth = 0
+        self._asked_by = asked_by
+        # How many agents have asked one another until here.
+        self.depth: int = asked_by.depth + 1 if asked_by else 0
         self.status = Run.Status.RUNNING.value
         self.error: dict[str, Any] | None = None
         self.usage: dict[str, Any] = {}
@@ -74,9 +84,10 @@ class UnsavedRun:
         """Nobody watches."""
 
     def has_untrusted_results(self) -> bool:
-        """As `Run.has_untrusted_results`."""
-        before = self.thread is not None and ToolCall.objects.untrusted_for(self.thread).exists()
-        return before or any(call.untrusted for call in self.tool_calls)
+        """As `Run.has_untrusted_results`; what the one who asks has read may be in the question."""
+        if any(call.untrusted for call in self.tool_calls) or (self._asked_by and self._asked_by.has_untrusted_results()):
+            return True
+        return self.thread is not None and ToolCall.objects.untrusted_for(self.thread).exists()
 
     def hand_over(self, agent: str) -> None:
         """As `Run.hand_over`."""

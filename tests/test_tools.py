@@ -2,6 +2,7 @@
 
 import enum
 import json
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -15,9 +16,13 @@ from pydantic import BaseModel, Field
 from agents import services
 from agents.agent import Agent
 from agents.delegation import agent_tool
+from agents.errors import ToolError
+from agents.fetching import Fetched
 from agents.generating import follow, generate, resume, stream
 from agents.tools import Tool, ToolContext, tool
+from agentsite import sample_tools
 from agentsite.samples.models import Task
+from agentsite.samples.page_text import page_text
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from tests.site import until
 from threads.models import Message, Run, Thread, ToolCall, User
@@ -475,6 +480,51 @@ def test_the_helpdesk_asks_a_human_and_passes_the_answer_on(ask: Ask, bob: User,
     answer = resume(thread)
     assert answer is not None
     assert "Only with beautiful ones." in answer.wait().text
+
+
+PAGE = """<!doctype html><html><head><title> Leeks &amp; more </title><style>p { color: red }</style></head>
+<body><nav>Home</nav><script>if (a < b) alert("x")</script><h1>Leeks</h1><p>They are
+   <b>green</b>&nbsp;and white.<ul><li>One<li>Two</ul><svg><title>Icon</title></svg><noscript>No</noscript>"""
+
+
+@pytest.mark.parametrize(
+    ("media_type", "content", "title", "text"),
+    [
+        ("text/html", PAGE, "Leeks & more", "Leeks\nThey are\ngreen and white.\nOne\nTwo"),
+        ("text/plain", "One\r\n\r\n  two  <b>\n", "", "One\ntwo <b>"),
+        ("text/html", "<p>" + "word " * 3000, "", "word " * 1200 + " […]"),
+        ("text/html", "Before<![nonsense", "", "Before"),
+        ("text/html", "<nav>" * 1000 + "</nav>" * 1000 + "After", "", "After"),
+        ("text/html", "<title>a" + "<title>" * 3, "a", ""),
+    ],
+)
+def test_a_page_is_read_as_text(monkeypatch: pytest.MonkeyPatch, media_type: str, content: str, title: str, text: str) -> None:
+    page = Fetched("https://a.test/", 200, media_type, content.encode())
+    monkeypatch.setattr(sample_tools, "fetch", lambda url: page)
+    assert sample_tools.read_page.function("https://a.test/") == {"url": "https://a.test/", "title": title, "text": text}
+
+
+@pytest.mark.parametrize(("status", "media_type", "told"), [(404, "text/html", "404"), (200, "image/png", "image/png")])
+def test_what_is_no_page_of_text_is_told(monkeypatch: pytest.MonkeyPatch, status: int, media_type: str, told: str) -> None:
+    monkeypatch.setattr(sample_tools, "fetch", lambda url: Fetched(url, status, media_type, b"x"))
+    with pytest.raises(ToolError, match=told):
+        sample_tools.read_page.function("https://a.test/")
+
+
+def test_reading_a_page_does_not_reach_our_own_network(ask: Ask, offered: Offered, fake: FakeOpenAI) -> None:
+    """The model's server itself is such a place."""
+    offered["reader"] = Agent("reader", tools=[sample_tools.read_page])
+    fake.script(Plan(tools=(Call("read_page", json.dumps({"url": "http://127.0.0.1/v1/models"})),)), Plan(text="Done."))
+    _, run = ask("Go", agent="reader")
+    call = run.tool_calls.get()
+    assert (call.status, call.error["message"]) == ("failed", "127.0.0.1 is no host of the public Internet.")
+
+
+def test_markup_that_is_made_to_be_slow_is_not() -> None:
+    began = time.monotonic()
+    for piece in ("<!--", "<![", "<a ", "<a b='", "&", "&#", "</", "<?", "<script>", "<nav></p>", "<svg></nav>", "<title>"):
+        page_text(piece * (300_000 // len(piece)))
+    assert time.monotonic() - began < 10
 
 
 def test_tasks_are_in_the_admin(alice: User, client_of: Callable[[User], Client]) -> None:
