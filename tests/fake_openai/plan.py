@@ -47,6 +47,7 @@ class Plan:
     whole: bool = False  # each call in one fragment, as some servers do
     finish: str = ""  # default: tool_calls or stop
     refusal: str = ""
+    silent: bool = False  # says nothing at all
     usage: bool = True
     cached: int = 0  # prompt tokens said to be cached
     split: int = 0  # bytes per packet, to cut inside lines and characters
@@ -156,6 +157,6 @@ def choose(body: Body, scripted: Plan | None) -> Plan:
     steps, plain = read_prompt(prompt)
     step = sum(1 for item in later if item.get("role") == "assistant" and item.get("tool_calls"))
     plan = scripted or (steps[step] if step < len(steps) else Plan())
-    if plan.text or plan.tokens or plan.tools or plan.refusal:
+    if plan.text or plan.tokens or plan.tools or plan.refusal or plan.silent:
         return replace(plan, text=fill(plan.text))
     return replace(plan, text=(quote(later) if later else "") or fill(plain) or "Hello from the fake model.")
