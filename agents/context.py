@@ -7,6 +7,7 @@ result right after it, results without a call and empty messages are left out.
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -246,8 +247,9 @@ def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[Chat]:
 
 
 def _call(call: ToolCall) -> Chat:
-    """Under our own id: providers' ids may be empty or repeat."""
-    return {"id": call.pk.hex, "type": "function", "function": {"name": call.tool, "arguments": json.dumps(call.arguments)}}
+    """Under our own id: providers' ids may be empty or repeat. A model may ask for any name, and servers refuse to be told such ones."""
+    name = re.sub(r"[^a-zA-Z0-9_-]", "_", call.tool)[:64] or "_"
+    return {"id": call.pk.hex, "type": "function", "function": {"name": name, "arguments": json.dumps(call.arguments)}}
 
 
 def _results(calls: Iterable[ToolCall]) -> Iterator[Chat]:

@@ -219,6 +219,15 @@ def test_bad_arguments_are_explained_twice_and_then_it_is_enough(ask: Ask, offer
     assert ["Do not call count again." in error["message"] for error in errors] == [False, False, True]
 
 
+@pytest.mark.parametrize("name", ["<b>look up</b>", "über.alles", "x" * 90, "__proto__"])
+def test_a_tool_of_any_name_may_be_asked_for(ask: Ask, fake: FakeOpenAI, name: str) -> None:
+    fake.script(Plan(tools=(Call(name),)), Plan(text="There is none."))
+    _, run = ask("Do it")
+    assert (run.status, run.tool_calls.get().tool, run.tool_calls.get().status) == ("succeeded", name, "failed")
+    _, run = ask("And now?")
+    assert run.status == "succeeded"
+
+
 def test_a_fallback_is_called_when_the_model_cannot_do_it(ask: Ask, offered: Offered, fake: FakeOpenAI) -> None:
     def guess(context: ToolContext, arguments: dict[str, Any]) -> str:
         return f"no number: {arguments['number']}"
