@@ -23,6 +23,8 @@ const ALLOWED = {
   ).split(" "),
   ALLOWED_ATTR: ["href", "title", "align", "start", "type", "checked", "disabled", "class"],
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,
+  // Else they would have to look like addresses, and were dropped: task lists had text fields, tables and lists lost their order.
+  ADD_URI_SAFE_ATTR: ["align", "start", "type"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   RETURN_DOM_FRAGMENT: true,
@@ -39,10 +41,20 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 });
 
 /** The blocks of a text: marked's tokens. */
-export const blocksOf = (text) => readBlocks((source) => marked.lexer(source), text);
+export const blocksOf = (text) => readBlocks(lexed, text);
+
+// marked descends into each level of a quote or list: some thousand of them are more than the stack holds.
+function lexed(text) {
+  try {
+    return marked.lexer(text);
+  } catch {
+    return [{ type: "plain", raw: text }];
+  }
+}
 
 /** The nodes of one block. */
 export function nodesOf(block) {
+  if (block.type === "plain") return [element("p", {}, block.raw)];
   const fragment = DOMPurify.sanitize(marked.parser([block]), ALLOWED);
   for (const code of fragment.querySelectorAll("pre > code")) {
     code.parentNode.replaceWith(codeBlock(code.textContent, code.className.replace("language-", "")));

@@ -131,6 +131,19 @@ def test_markdown_is_set_well(enter: Enter, alice: Person, shared: str, fake: Fa
     assert page.evaluate("() => navigator.clipboard.readText()") == 'def f(): return "x"'
 
 
+def test_lists_and_tables_keep_their_form(enter: Enter, alice: Person, shared: str, fake: FakeOpenAI) -> None:
+    fake.script(Plan(text="- [x] packed\n- [ ] sent\n\n---\n\n3. third\n4. fourth\n\n| a | b |\n|---|---:|\n| 1 | 2 |\n"))
+    page = enter(alice).open(f"/threads/{shared}/")
+    say(page, "Show me lists.")
+    ended(page)
+    assert page.get_by_role("checkbox").evaluate_all("all => all.map((box) => [box.checked, box.disabled])") == [
+        [True, True],
+        [False, True],
+    ]
+    assert page.locator(".prose ol").get_attribute("start") == "3"
+    assert page.locator(".prose td").last.get_attribute("align") == "right"
+
+
 def test_a_member_is_added_and_removed(enter: Enter, alice: Person, bob: Person) -> None:
     thread = alice.new_thread("weather")
     tab = enter(alice)
