@@ -1,0 +1,203 @@
+"""Writes hostile texts into every row that some page shows: `python -m tests.hostile_rows` in a site's environment.
+
+Prints what a test has to know of them as JSON. Nothing here goes through forms or the API: what they would refuse has to be harmless too.
+"""
+
+import json
+import os
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import cycle
+from typing import Any
+from uuid import uuid4
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "agentsite.settings")
+django.setup()
+
+from django.contrib import admin  # noqa: E402  (apps have to be loaded first)
+from django.contrib.admin.models import CHANGE, LogEntry  # noqa: E402
+from django.contrib.auth.models import Group  # noqa: E402
+from django.contrib.contenttypes.models import ContentType  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from agents.models import RequestLog, RoutingSample  # noqa: E402
+from agentsite.samples.models import Task  # noqa: E402
+from billing.models import UsageRecord  # noqa: E402
+from tests.hostile import NAMES, packs, payloads  # noqa: E402
+from tests.site import PASSWORD  # noqa: E402
+from threads.models import Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User  # noqa: E402
+
+GROUP = 25
+STATES = ["succeeded", "running", "failed", "denied", "requested", "awaiting_approval", "approved", "unknown", "expired"]
+Json = dict[str, Any]
+
+
+def groups() -> Iterator[list[str]]:
+    """The payloads, so many at a time."""
+    for start in range(0, len(payloads()), GROUP):
+        yield payloads()[start : start + GROUP]
+
+
+def by_name(texts: list[str]) -> Json:
+    """Arguments as a model may write them: names that mean something to a browser among them."""
+    return {text: [text, {text: text}] for text in texts} | {name: {name: texts[0]} for name in NAMES}
+
+
+def make_people() -> tuple[User, list[User]]:
+    """Who looks (and may see everything), and those that are looked at: by their username, or by first and last name."""
+    names = packs(150)
+    root = User.objects.create_superuser("hostile-root", password=PASSWORD, first_name=names[0], last_name=names[1])
+    User.objects.create_user("hostile-reader", password=PASSWORD)
+    rows = [User(username=name, first_name=names[i - 1] if i % 2 else "", last_name=name if i % 2 else "") for i, name in enumerate(names)]
+    for row in rows:
+        row.email, row.language, row.time_zone, row.preferences = (
+            row.username[:254],
+            row.username[:16],
+            row.username[:64],
+            {row.username: 1},
+        )
+    return root, User.objects.bulk_create(rows)
+
+
+class Writer:
+    """Fills threads of one person."""
+
+    def __init__(self, root: User, people: list[User]) -> None:
+        self.root, self.people = root, people
+        self.names = cycle(packs(100))
+
+    def thread(self, title: str, owner: User | None = None) -> Thread:
+        """A thread with something in all its columns."""
+        everything = "\n".join(payloads())
+        about = {"summary": everything, "metadata": by_name(payloads()), "options": {"instructions": everything}}
+        return Thread.start(owner or self.root, title=title, default_agent=next(self.names), **about)
+
+    def message(self, thread: Thread, **columns: Any) -> Message:
+        """A row in a turn of its own."""
+        order, step = thread.next_turn()
+        thread.save()
+        facts = {"provider": "<b>provider</b>", "model": payloads()[order][:200], "provider_metadata": by_name(payloads()[:GROUP])}
+        return Message.objects.create(thread=thread, order=order, step_order=step, **facts, **columns)
+
+    def run(self, thread: Thread, status: str = "succeeded", **columns: Any) -> Run:
+        """A run by an agent of a hostile name."""
+        now = timezone.now()
+        times = {"started_at": now, "ended_at": None if status == "running" else now}
+        about = {"agent": next(self.names), "worker": next(self.names), "requested_by": self.root, "options": by_name(payloads()[:GROUP])}
+        return Run.objects.create(thread=thread, order=thread.last_order, status=status, **times, **about, **columns)
+
+    def said(self) -> Thread:
+        """What people said and what agents answered and thought; members by the dozen."""
+        thread = self.thread("said")
+        for texts, author in zip(groups(), cycle(self.people), strict=False):
+            self.message(thread, role="user", author=author, content=[{"type": "text", "text": "\n".join(texts)}])
+            parts = [{"type": kind, "text": text} for text in texts for kind in ("reasoning", "text")]
+            self.message(thread, role="assistant", run=self.run(thread), agent_name=next(self.names), content=parts)
+        ThreadMember.objects.bulk_create(ThreadMember(thread=thread, user=person, role="viewer") for person in self.people)
+        return thread
+
+    def tools(self) -> Thread:
+        """Calls of tools of any name in each state, what they gave, and runs that failed of it."""
+        thread = self.thread("tools")
+        for texts in groups():
+            run = self.run(thread, "failed", error={"kind": texts[0], "message": " ".join(texts), "retryable": True})
+            row = self.message(thread, role="assistant", run=run, is_tool=True)
+            calls = [self.call(row, index, text, STATES[index % len(STATES)], texts) for index, text in enumerate(texts)]
+            data = [{"type": "data", "name": text, "id": text, "data": by_name([text])} for text in texts]
+            row.content = [{"type": "tool-call", "tool_call": str(call.pk), "tool": call.tool} for call in calls] + data
+            row.save()
+        return thread
+
+    def call(self, row: Message, index: int, name: str, status: str, texts: list[str]) -> ToolCall:
+        """One call; what it tells in its state holds all the `texts`."""
+        # So many that each state has all texts once; more would only make the page slow.
+        texts = texts if index < len(STATES) else [name]
+        told: Json = {"progress": {"text": " ".join(texts), "fraction": 0.5}, "reason": "\n".join(texts) if status == "denied" else ""}
+        told |= {"result": by_name(texts), "error": {"kind": name, "message": "\n".join(texts)} if status == "failed" else None}
+        told["started_at"] = told["ended_at"] = timezone.now()
+        if status == "running":
+            told["ended_at"] = None
+        place = {"thread": row.thread, "run": row.run, "message": row, "step": 0, "index": index, "provider_call_id": name[:200]}
+        arguments = {"question": name} | by_name(texts)
+        return ToolCall.objects.create(**place, tool=name[:100], status=status, arguments=arguments, arguments_hash=name[:64], **told)
+
+    def live(self) -> Thread:
+        """An answer that is being written: texts, thoughts, data and half a call's arguments. No worker has it."""
+        thread = self.thread("live")
+        thread.assigned_to = self.people[0]
+        prompt = self.message(thread, role="user", author=self.people[1], content=[{"type": "text", "text": "Go on."}])
+        lease = timezone.now() + timedelta(days=1)
+        run = self.run(thread, "running", prompt=prompt, attempt=1, lease_until=lease)
+        parts = [part for number, text in enumerate(payloads()) for part in streamed(str(number), text)]
+        Delta.objects.create(run=run, attempt=1, step=0, start=0, end=len(parts), parts=parts)
+        return thread
+
+    def titled(self) -> list[Json]:
+        """Threads of all titles, and a memory, a task and a sample of each."""
+        titles = packs(200)
+        Memory.objects.bulk_create(Memory(user=self.root, text=text) for text in packs(500))
+        Task.objects.bulk_create(Task(user=self.root, title=title) for title in titles)
+        RoutingSample.objects.bulk_create(RoutingSample(question=text, answered_by=next(self.names)) for text in packs(2000))
+        Group.objects.bulk_create(Group(name=text) for text in packs(150))
+        return [{"id": str(Thread.start(self.root, title=title).pk), "title": title} for title in titles]
+
+    def records(self, run: Run) -> None:
+        """What operators read."""
+        about = {"thread": run.thread, "user": self.root, "run_id": run.pk, "attempt": 1, "seconds": 1.0}
+        for step, texts in enumerate(groups()):
+            both = {"request": by_name(texts), "response": by_name(texts), "error": "\n".join(texts), "agent": next(self.names)}
+            RequestLog.objects.create(step=step, **both, **about)
+            what = {"kind": "model", "agent": next(self.names), "provider": next(self.names), "model": next(self.names)}
+            UsageRecord.objects.create(run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), **what)
+            Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
+        for chunk in Chunk.objects.filter(thread__owner=self.root)[:GROUP]:
+            where = {"chunk": chunk, "thread_id": chunk.thread_id, "user_id": chunk.user_id}
+            Embedding.objects.create(model=next(self.names), dims=1, vec=[1.0], **where)
+
+
+def streamed(number: str, text: str) -> list[Json]:
+    """The parts of a step that says, thinks and is about to call this."""
+    call = str(uuid4())
+    return [
+        {"type": "reasoning-start", "id": f"r{number}"},
+        {"type": "reasoning-delta", "id": f"r{number}", "delta": text},
+        {"type": "text-start", "id": number},
+        {"type": "text-delta", "id": number, "delta": text},
+        {"type": "tool-input-start", "toolCallId": call, "toolName": text[:100]},
+        {"type": "tool-input-delta", "toolCallId": call, "inputTextDelta": f'{{"{text}": "{text}'},
+        {"type": f"data-{text}", "id": text, "data": {text: text}},
+    ]
+
+
+def log_changes(root: User) -> list[str]:
+    """A history for one row of each model of the admin; returns the rows' pages."""
+    pages = []
+    for model in admin.site._registry:
+        row = model._default_manager.order_by("pk").last()
+        assert row is not None, f"no row of {model.__name__}"
+        kind = ContentType.objects.get_for_model(model)
+        told = [json.dumps([{"changed": {"name": text, "object": text, "fields": texts}} for text in texts]) for texts in groups()]
+        told += ["\n".join(texts) for texts in groups()]
+        about = {"user": root, "content_type": kind, "object_id": str(row.pk), "action_flag": CHANGE}
+        LogEntry.objects.bulk_create(LogEntry(object_repr=text[:200], change_message=text, **about) for text in told)
+        pages.append(f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/")
+    return pages
+
+
+def write() -> Json:
+    """All of it."""
+    root, people = make_people()
+    writer = Writer(root, people)
+    said, tools, live, titled = writer.said(), writer.tools(), writer.live(), writer.titled()
+    live.save()
+    writer.records(said.runs.last())  # type: ignore[arg-type]  # there are some
+    foreign = writer.thread("foreign", owner=people[3])
+    foreign.admit(User.objects.get(username="hostile-reader"), "viewer")
+    threads = {"said": said, "tools": tools, "live": live, "foreign": foreign}
+    return {name: str(thread.pk) for name, thread in threads.items()} | {"titled": titled, "admin": log_changes(root)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(write()))
