@@ -136,6 +136,7 @@ def test_lists_and_tables_keep_their_form(enter: Enter, alice: Person, shared: s
     page = enter(alice).open(f"/threads/{shared}/")
     say(page, "Show me lists.")
     ended(page)
+    expect(page.get_by_role("checkbox")).to_have_count(2)
     assert page.get_by_role("checkbox").evaluate_all("all => all.map((box) => [box.checked, box.disabled])") == [
         [True, True],
         [False, True],
