@@ -27,7 +27,21 @@ from agentsite.samples.models import Task  # noqa: E402
 from billing.models import UsageRecord  # noqa: E402
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
-from threads.models import Chunk, Delta, Embedding, Memory, Message, Run, Thread, ThreadMember, Tombstone, ToolCall, User  # noqa: E402
+from threads.models import (  # noqa: E402
+    ApiKey,
+    Chunk,
+    Delta,
+    Embedding,
+    Memory,
+    Message,
+    Process,
+    Run,
+    Thread,
+    ThreadMember,
+    Tombstone,
+    ToolCall,
+    User,
+)
 
 GROUP = 25
 STATES = ["succeeded", "running", "failed", "denied", "requested", "awaiting_approval", "approved", "unknown", "expired"]
@@ -152,6 +166,10 @@ class Writer:
             what = {"kind": "model", "agent": next(self.names), "provider": next(self.names), "model": next(self.names)}
             UsageRecord.objects.create(run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), **what)
             Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
+        now = timezone.now()
+        for text in packs(100):
+            ApiKey.objects.issue(text, self.root, ["read"])
+            Process.objects.create(name=text, kind=text[:10], started_at=now, seen_at=now, figures=by_name([text]))
         for chunk in Chunk.objects.filter(thread__owner=self.root)[:GROUP]:
             where = {"chunk": chunk, "thread_id": chunk.thread_id, "user_id": chunk.user_id}
             Embedding.objects.create(model=next(self.names), dims=1, vec=[1.0], **where)

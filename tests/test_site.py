@@ -227,3 +227,11 @@ def test_the_database_loses_every_connection_in_the_middle(site: Site, alice_the
         site.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
         tab.until(lambda: tab.ended(run), 40)
         assert (tab.rows[run]["status"], tab.text(run)) == ("succeeded", "".join(f"w{n} " for n in range(300)))
+
+
+def test_a_thread_of_many_megabytes_can_be_opened(site: Site, alice_there: Person, shared: str) -> None:
+    run = alice_there.ask(shared, '[[text="<x*3000000>"]]Everything')
+    until(lambda: alice_there.get(f"/threads/{shared}/messages")["runs"][-1]["status"] == "succeeded", 30)
+    with alice_there.tab(shared) as tab:
+        tab.until(lambda: tab.ended(run))
+        assert len(tab.text(run)) == 3_000_000

@@ -57,6 +57,8 @@ ALLOWED = {
     ("agents/providers/openai.py", "httpx2"): "timeouts and errors of the SDK's connection to the model's server, which the operator chose",
     ("agentsite/local.py", "http.client"): "asks the web process on this machine whether it answers",
     ("tests/site.py", "httpx2"): "the browser of the tests",
+    ("tests/test_api_keys.py", "httpx2"): "a program with a key",
+    ("tests/chaos/people.py", "aiohttp"): "the people of the experiments",
     ("tests/fake_openai/server.py", "aiohttp"): "a server",
     ("benchmarks/stream.py", "urllib.request"): "asks the fake model's server what it has seen",
     ("benchmarks/relay.py", "aiohttp"): "what a plain relay would cost, to compare with",

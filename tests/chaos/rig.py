@@ -23,7 +23,8 @@ from agentsite.processes import Child, Supervisor
 from tests.chaos.proxy import Loop, Proxy
 from tests.fake_openai import FakeOpenAI
 
-WEBS, WORKERS = 2, 2
+# Of beat there should be one; that two do no harm is part of the experiment.
+WEBS, WORKERS, BEATS = 2, 2, 2
 
 
 @dataclass
@@ -92,7 +93,7 @@ class Rig:
 
 @contextmanager
 def running_rig() -> Iterator[Rig]:
-    """Postgres (flushing), Redis, two web processes, two workers and beat, behind proxies; everything ends with the block."""
+    """Postgres (flushing), Redis, two web processes, two workers and two beats, behind proxies; everything ends with the block."""
     with Supervisor() as supervisor, FakeOpenAI(strict=False) as fake:
         place = throw_away_directory(supervisor)
         env = os.environ | {
@@ -133,8 +134,8 @@ def _started(supervisor: Supervisor, place: Path, env: dict[str, str], fake: Fak
     }
     webs = [_named(f"web{n}", site_processes(env, port, place)[0], env, redis.port, pushes.port) for n, port in enumerate(ports)]
     workers = [_child(f"worker{n}", site_processes(through, 0, place)[1]) for n in range(WORKERS)]
-    beat = _child("beat0", site_processes(env, 0, place)[2])
-    for child in (*webs, *workers, beat):
+    beats = [_beat(f"beat{n}", site_processes(env, 0, place)[2]) for n in range(BEATS)]
+    for child in (*webs, *workers, *beats):
         supervisor.start(child)
     for child, port in zip(webs, ports, strict=True):
         supervisor.wait(child, lambda port=port: web_answers(port), "a web process is still starting.")  # type: ignore[misc]
@@ -145,6 +146,10 @@ def _started(supervisor: Supervisor, place: Path, env: dict[str, str], fake: Fak
 
 def _child(name: str, child: Child) -> Child:
     return replace(child, name=name, log=child.log.with_name(f"{name}.log"))
+
+
+def _beat(name: str, child: Child) -> Child:
+    return replace(_child(name, child), argv=(*child.argv[:-1], f"{child.argv[-1]}-{name}"))
 
 
 def _named(name: str, child: Child, env: dict[str, str], redis_port: int | None, proxy_port: int) -> Child:

@@ -1,0 +1,134 @@
+"""People who ask all the time while things break, and the count afterwards: nothing lost, nothing stuck, nothing twice."""
+
+import asyncio
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.chaos.people import Crowd, Person
+from tests.chaos.table import Row
+
+TAKEN_OVER_WITHIN = 15.0
+
+
+@dataclass
+class Asked:
+    """A prompt, and what its answer has to be."""
+
+    thread: str
+    run: str
+    tokens: int
+    calls: int
+
+    @property
+    def text(self) -> str:
+        return "".join(f"w{n} " for n in range(self.tokens))
+
+
+@dataclass
+class Load:
+    """What was asked so far, and who watches."""
+
+    crowd: Crowd
+    row: Row
+    dice: random.Random = field(default_factory=lambda: random.Random(7))
+    asked: list[Asked] = field(default_factory=list)
+    tabs: dict[str, tuple[Person, str]] = field(default_factory=dict)
+    over: bool = False
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list)
+
+    async def keep_asking(self, person: Person) -> None:
+        """One conversation: a tool, then some seconds of text, then the next prompt."""
+        thread = await person.thread("tools")
+        self.tabs[thread] = (person, await person.open(thread))
+        while not self.over:
+            tokens, calls = self.dice.randrange(40, 200), self.dice.choice([0, 1, 1, 3])
+            tools = [f'[[tool=count {{"before":{self.dice.uniform(0, 0.5):.2f},"after":{self.dice.uniform(0, 0.5):.2f}}}]]'] * calls
+            text = f"[[tokens={tokens} rate=60]]{uuid.uuid4().hex}"
+            run = await person.ask(thread, "".join(tools) + ("[[next]]" if calls else "") + text, patience=60)
+            self.asked.append(Asked(thread, run, tokens, calls))
+            await person.browsers.saw_end(run, self.tabs[thread][1], 90)
+
+    async def taken_over(self, held: list[dict[str, Any]], since: float) -> None:
+        """Wait until nobody waits for a dead worker any more; notes how long that took."""
+        waiting = {run["id"]: run["attempt"] for run in held}
+        while waiting:
+            assert time.monotonic() - since < TAKEN_OVER_WITHIN, f"{len(waiting)} runs are stuck"
+            await asyncio.sleep(0.1)
+            for run in await self.crowd.runs(list({run["thread"] for run in held})):
+                if run["id"] in waiting and (run["status"] != "running" or run["attempt"] != waiting[run["id"]]):
+                    del waiting[run["id"]]
+        if held:
+            self.row.recoveries.append(time.monotonic() - since)
+
+    async def held_by(self, pid: int) -> list[dict[str, Any]]:
+        """The runs of a worker."""
+        runs = await self.crowd.runs([*self.tabs])
+        return [run for run in runs if run["status"] == "running" and run["worker"].endswith(f":{pid}")]
+
+    async def probe(self, since: float, seconds: float = 60) -> None:
+        """Ask something short in a new thread, and note how long after the fault it was answered in a browser."""
+        (person,) = await self.crowd.come(1)
+        thread = await person.thread("plain")
+        tab = await person.open(thread)
+        run = await person.ask(thread, f"[[text=Here]]{uuid.uuid4().hex}", patience=seconds)
+        assert (await person.browsers.saw_end(run, tab, seconds))["status"] == "succeeded"
+        self.row.recoveries.append(time.monotonic() - since)
+
+    async def finish(self) -> None:
+        """Let the last answers come to their ends, then count."""
+        self.over = True
+        await asyncio.gather(*self._tasks)
+        runs = {run["id"]: run for run in await self.crowd.all_ended([*self.tabs])}
+        wrong = [problem for asked in self.asked for problem in await self._wrong(asked, runs[asked.run])]
+        wrong += [f"{run} was never asked for" for run in runs.keys() - {asked.run for asked in self.asked}]
+        twice = [call for call, times in Counter(call for word, call in self.crowd.rig.effects() if word == "done").items() if times > 1]
+        wrong += [f"{call} had its effect twice" for call in twice]
+        for thread, (person, tab) in self.tabs.items():
+            wrong += await differs(person, thread, tab)
+        self.row.runs, self.row.lost = len(self.asked), len(wrong)
+        assert wrong == []
+
+    async def _wrong(self, asked: Asked, run: dict[str, Any]) -> list[str]:
+        if run["status"] == "failed" and run["error"]["kind"] == "crashed" and run["crashes"] >= 2:
+            return []  # Three workers died in one step of it: it says so, and can be asked again.
+        sql = """SELECT m.content, (SELECT count(*) FROM threads_toolcall c WHERE c.run_id = m.run_id) FROM threads_message m
+                 WHERE m.run_id = %s AND m.role = 'assistant' ORDER BY m.step_order"""
+        rows = await asyncio.to_thread(self.crowd.rig.query, sql, asked.run)
+        text = "".join(part["text"] for content, _ in rows for part in content if part["type"] == "text")
+        if run["status"] != "succeeded" or text != asked.text or rows[0][1] != asked.calls:
+            return [f"{asked} ended {run} with {len(text)} characters and {rows[0][1]} calls"]
+        return []
+
+
+async def differs(person: Person, thread: str, tab: str) -> list[str]:
+    """What is wrong if the page in this browser is not the one that opens now."""
+    fresh = await person.open(thread)
+    async with asyncio.timeout(30):
+        while (page := await person.browsers.view(fresh))["version"] is None:
+            await asyncio.sleep(0.05)
+        start = page["before"] or 0
+        # The last push may have been lost: the watch loop finds that within two of its rounds.
+        for _ in range(200):
+            view = await person.browsers.view(tab, start)
+            if view["shown"] == page["shown"] and not view["live"]:
+                break
+            await asyncio.sleep(0.05)
+    await person.browsers.close(fresh)
+    return [] if view["shown"] == page["shown"] else [f"{tab} shows {view['shown']}\ninstead of {page['shown']}"]
+
+
+@asynccontextmanager
+async def load(crowd: Crowd, row: Row, people: int = 8) -> AsyncIterator[Load]:
+    """So many people who ask all the time; counts when the block is over."""
+    under = Load(crowd, row)
+    for person in await crowd.come(people):
+        under._tasks.append(asyncio.create_task(under.keep_asking(person)))
+    await asyncio.sleep(2)
+    yield under
+    await under.finish()

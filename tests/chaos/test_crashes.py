@@ -1,0 +1,121 @@
+"""No zombie: whoever dies while people are being answered, every answer goes on or ends within seconds, and pages follow without a
+reload."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+
+import redis
+
+from tests.chaos.load import load
+from tests.chaos.people import Crowd
+from tests.chaos.rig import Rig
+from tests.chaos.table import Row
+
+
+async def alive(crowd: Crowd, rig: Rig, name: str) -> None:
+    """Wait until a worker that was started again is heard of."""
+
+    async def heard() -> bool:
+        sql = "SELECT 1 FROM threads_process WHERE name LIKE %s AND seen_at > now() - interval '5 seconds'"
+        return bool(await asyncio.to_thread(rig.query, sql, f"%:{rig.pid(name)}"))
+
+    await crowd.until(heard, 40, pause=0.1)
+
+
+async def test_workers_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """kill -9 of a worker at random moments"""
+    dice, overs = random.Random(1), []
+    async with load(crowd, row) as under:
+        for number in range(200 if full else 20):
+            name = f"worker{number % 2}"
+            await alive(crowd, rig, name)
+            await asyncio.sleep(dice.uniform(0, 2))
+            held = await under.held_by(rig.pid(name))
+            rig.kill(name)
+            row.times += 1
+            overs.append(asyncio.create_task(under.taken_over(held, time.monotonic())))
+            await asyncio.sleep(0.5)
+        await asyncio.gather(*overs)
+
+
+async def test_webs_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """kill -9 of a web process"""
+    dice = random.Random(2)
+    async with load(crowd, row) as under:
+        for number in range(20 if full else 3):
+            await asyncio.sleep(dice.uniform(1, 3))
+            rig.kill(f"web{number % 2}")
+            row.times += 1
+            await under.probe(time.monotonic())
+
+
+async def test_redis_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """kill -9 of Redis, which forgets everything"""
+    async with load(crowd, row) as under:
+        for _ in range(10 if full else 2):
+            rig.kill("redis")
+            row.times += 1
+            await under.probe(time.monotonic())
+            await asyncio.sleep(2)
+
+
+async def test_redis_flushed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """Redis flushed"""
+    client = redis.Redis.from_url(rig.env["REDIS_URL"])
+    async with load(crowd, row) as under:
+        for _ in range(10 if full else 2):
+            client.flushall()
+            row.times += 1
+            await under.probe(time.monotonic())
+
+
+async def test_postgres_restarted(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """Postgres restarted"""
+    async with load(crowd, row) as under:
+        for _ in range(10 if full else 2):
+            rig.kill("postgres", signal.SIGINT)
+            row.times += 1
+            await under.probe(time.monotonic())
+            await asyncio.sleep(3)
+
+
+async def test_backends_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """kill -9 of the Postgres backend that writes deltas: all of Postgres recovers from a crash"""
+    sql = "SELECT pid FROM pg_stat_activity WHERE application_name = 'agentsite-deltas' ORDER BY random() LIMIT 1"
+    async with load(crowd, row) as under:
+        for _ in range(10 if full else 2):
+            ((pid,),) = await asyncio.to_thread(rig.query, sql)
+            os.kill(pid, signal.SIGKILL)
+            row.times += 1
+            await under.probe(time.monotonic())
+            await asyncio.sleep(3)
+
+
+async def test_beats(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """no beat for a minute (10 s in the short run); before and after, two"""
+    async with load(crowd, row) as under:
+        for name in ("beat0", "beat1"):
+            rig.kill(name, signal.SIGSTOP)
+        row.times += 1
+        await asyncio.sleep(60 if full else 10)
+        await under.probe(time.monotonic())
+        for name in ("beat0", "beat1"):
+            rig.kill(name, signal.SIGCONT)
+
+
+async def test_deploys(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """SIGTERM to one process after the other, as in a deploy"""
+    async with load(crowd, row) as under:
+        for _ in range(10 if full else 2):
+            for name in ("worker0", "web0", "worker1", "web1"):
+                held = await under.held_by(rig.pid(name)) if name.startswith("worker") else []
+                since = time.monotonic()
+                rig.kill(name, signal.SIGTERM)
+                row.times += 1
+                await under.taken_over(held, since)
+                await asyncio.sleep(2)
+                if name.startswith("worker"):
+                    await alive(crowd, rig, name)
