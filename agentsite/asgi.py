@@ -17,8 +17,10 @@ django_application = get_asgi_application()
 from django.urls import path, re_path
 
 from agentsite.feed import MeSocket, NoSuchSocket
+from agentsite.sending import allow_large_messages
 from threads.consumers import ThreadSocket
 
+allow_large_messages()
 sockets = [
     path("ws/threads/<uuid:thread_id>/", ThreadSocket.as_asgi()),
     path("ws/me/", MeSocket.as_asgi()),

@@ -23,4 +23,6 @@ class SendingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne has no
             self.maxMessagePayloadSize = limit
 
 
-WebSocketFactory.protocol = SendingProtocol
+def allow_large_messages() -> None:
+    """From now on, for the server of this process; call before it listens."""
+    WebSocketFactory.protocol = SendingProtocol

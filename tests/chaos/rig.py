@@ -53,6 +53,11 @@ class Rig:
         """The process of this name now."""
         return self._running(name).process.pid
 
+    def is_up(self, name: str) -> bool:
+        """Whether the process of this name runs; a moment after a kill nobody has noticed yet."""
+        running = self._running(name)
+        return running.again_at is None and running.process.poll() is None
+
     def kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
         """Send a signal; the supervisor sees the end."""
         os.kill(self.pid(name), number)

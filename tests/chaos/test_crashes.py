@@ -20,7 +20,7 @@ async def alive(crowd: Crowd, rig: Rig, name: str) -> None:
 
     async def heard() -> bool:
         sql = "SELECT 1 FROM threads_process WHERE name LIKE %s AND seen_at > now() - interval '5 seconds'"
-        return bool(await asyncio.to_thread(rig.query, sql, f"%:{rig.pid(name)}"))
+        return rig.is_up(name) and bool(await asyncio.to_thread(rig.query, sql, f"%:{rig.pid(name)}"))
 
     await crowd.until(heard, 40, pause=0.1)
 
