@@ -29,6 +29,8 @@ from threads.writer import Stream, Unsaved, Writer
 logger = logging.getLogger(__name__)
 POLL_SECONDS = 0.25
 BEAT_SECONDS = 3.0
+# Cheap, and with the lease it decides how long an answer hangs after its worker died.
+SWEEP_SECONDS = 1.0
 # So many tools that never came back are a leak, and a new process is the cure.
 MOST_LEFT_TOOLS = 20
 STOLEN = LeaseLost("The run was stopped, ended or taken over.")
@@ -152,7 +154,7 @@ class Worker:
         self._reader = threading.Thread(target=self._read_loop, name="model-reader", daemon=True)
         self._watchers = [
             threading.Thread(target=self._repeat, args=each, name=each[0].__name__, daemon=True)
-            for each in ((self._poll, POLL_SECONDS), (self._renew, BEAT_SECONDS), (self._sweep, BEAT_SECONDS))
+            for each in ((self._poll, POLL_SECONDS), (self._renew, BEAT_SECONDS), (self._sweep, SWEEP_SECONDS))
         ]
         for thread in (self._reader, *self._watchers):
             thread.start()
@@ -209,13 +211,14 @@ class Worker:
     def _repeat(self, watch: Callable[[], None], seconds: float) -> None:
         """One duty of the process, for as long as it lives: in a thread of its own, for a slow sweep must not keep a heartbeat waiting."""
         try:
-            while not self.closed.wait(seconds):
+            while not self.closed.is_set():
                 try:
                     watch()
                 except Error as error:
                     logger.warning("%s: the database is away (%s)", watch.__name__, type(error).__name__)
                 finally:
                     connection.close()
+                self.closed.wait(seconds)
         finally:
             if not self.closed.is_set():
                 logger.critical("%s has died; leaving, so that other workers take over", watch.__name__, exc_info=True)

@@ -99,7 +99,8 @@ class Rig:
 @contextmanager
 def running_rig() -> Iterator[Rig]:
     """Postgres (flushing), Redis, two web processes, two workers and two beats, behind proxies; everything ends with the block."""
-    with Supervisor() as supervisor, FakeOpenAI(strict=False) as fake:
+    # Experiments kill more often than the supervisor takes for steady.
+    with mock.patch("agentsite.processes.STEADY", 1), Supervisor() as supervisor, FakeOpenAI(strict=False) as fake:
         place = throw_away_directory(supervisor)
         env = os.environ | {
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
