@@ -12,8 +12,6 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from django.db import connection
-
 from agents.accounting import Exchange, account, keep
 from agents.agent import Agent
 from agents.budget import Fitted
@@ -37,14 +35,12 @@ LONGEST_WAIT = 20.0
 def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], Callable[[], None]]:
     """One model call; returns the columns of its message, and what accounts for it, to be called in the transaction that saves it. A
     structured answer that does not fit is corrected once."""
-    told = messages_for(active.run, agent)
+    told = persist(partial(messages_for, active.run, agent))
     if told.left_out and agent.context_options.summarise and active.run.thread is not None:
         # More than has to be, so that there is room for some turns before the next summary.
-        more = messages_for(active.run, agent, max_tokens=told.size // 2).left_out
-        connection.close()
+        more = persist(partial(messages_for, active.run, agent, max_tokens=told.size // 2)).left_out
         if sum_up(active, agent, more):
-            told = messages_for(active.run, agent)
-    connection.close()
+            told = persist(partial(messages_for, active.run, agent))
     request, facts = _ask_within(active, agent, told)
     if agent.output and (problem := _accounted(active, agent, facts)):
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
@@ -67,8 +63,7 @@ def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, di
         try:
             return request, _call_model(active, agent, request)
         except ContextOverflow:
-            smaller = messages_for(active.run, agent, max_tokens=told.size // 2)
-            connection.close()
+            smaller = persist(partial(messages_for, active.run, agent, max_tokens=told.size // 2))
             if smaller.size >= told.size:
                 raise
             logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)

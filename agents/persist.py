@@ -1,4 +1,4 @@
-"""Writes that must survive a restart of the database."""
+"""Writes, and reads, that must survive a restart of the database."""
 
 import logging
 import time
@@ -21,7 +21,7 @@ def release() -> None:
 def persist(write: Callable[[], T]) -> T:
     """Do one transaction, again while the database is away; the connection goes back to the pool at once.
 
-    The write must be conditional on the run's fence: after an unknown commit it is repeated, and then finds itself done.
+    A write must be conditional on the run's fence: after an unknown commit it is repeated, and then finds itself done.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
@@ -30,7 +30,7 @@ def persist(write: Callable[[], T]) -> T:
         except (OperationalError, InterfaceError) as error:
             if time.monotonic() > deadline:
                 raise
-            logger.warning("not written (%s); trying again", type(error).__name__)
+            logger.warning("the database is away (%s); trying again", type(error).__name__)
             time.sleep(0.5)
         finally:
             connection.close()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from agents import people, services
 from agents.agent import Agent
@@ -48,7 +48,11 @@ def answer(active: Active, agent: Agent | None = None) -> None:
             _requeue(active, active.run)
     except AgentError as error:
         _end(active, Run.Status.FAILED, error.as_json())
-    except Exception:
+    except Exception as error:
+        if isinstance(error, OperationalError | InterfaceError) and isinstance(active.run, Run):
+            # For longer than `persist` is patient, or in code of others. Without a heartbeat the run is taken over, three times at most.
+            logger.warning("the database was away (%s); the run is left to whoever takes it over", type(error).__name__)
+            return
         _end(active, Run.Status.FAILED, BUG)
         raise
 
@@ -80,7 +84,7 @@ def _answer(active: Active, agent: Agent) -> None:
         calls = fold(parts).calls
         if not calls:
             break
-        verdicts = verdicts_for(agent, run, calls)
+        verdicts = persist(partial(verdicts_for, agent, run, calls))
         for pk, columns in verdicts.items():
             if columns["status"] == ToolCall.Status.FAILED:
                 active.stream.heard(outcome_part(pk, columns))
@@ -89,7 +93,7 @@ def _answer(active: Active, agent: Agent) -> None:
         if _settle_calls(active, agent, recovering=False) == "pause":
             return
         agent = _hand_over(active, agent)
-        if run.step + 1 >= limit or (agent.stop_when and agent.is_done(steps_of(*run.said()))):
+        if run.step + 1 >= limit or (agent.stop_when and agent.is_done(steps_of(*persist(run.said)))):
             _end(active, Run.Status.SUCCEEDED)
             return
         _open_step(active)
@@ -131,7 +135,7 @@ def _hand_over(active: Active, agent: Agent) -> Agent:
     if HAND_OVER not in agent.toolbox:
         return agent
     run = active.run
-    passed = [call.result["to"] for call in run.said()[1] if call.step == run.step and call.tool == HAND_OVER and call.result]
+    passed = [call.result["to"] for call in persist(run.said)[1] if call.step == run.step and call.tool == HAND_OVER and call.result]
     if not passed:
         return agent
     name = passed[0]

@@ -201,7 +201,7 @@ def run_calls(active: Active, agent: Agent, begun: Collection[UUID], *, recoveri
     `recovering`: a dead worker may have begun them; only idempotent tools are called again.
     """
     run = active.run
-    calls = run.running_calls(begun)
+    calls = persist(partial(run.running_calls, begun))
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, run, call)]
     runs = [_tool_run(active, agent, call) for call in calls if _still_offered(agent, run, call)]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import psycopg
 import pytest
 from channels.testing import WebsocketCommunicator
 from django.db import OperationalError, connection, connections
@@ -72,6 +73,40 @@ def test_a_connection_killed_in_any_transaction_of_a_run_costs_nothing(
     rows = [(row.role, row.text, len(row.tool_call_ids)) for row in run.messages.order_by("step_order")]
     assert rows == [("assistant", "Let me see.", 1), ("tool", "", 1), ("assistant", "Noted.", 0)]
     assert run.tool_calls.get().status == "succeeded"
+
+
+def test_a_connection_killed_before_any_query_of_a_run_costs_nothing(
+    alice: User, counted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reads too: every query of a run's own thread loses its connection once."""
+    kill_at, asked = 0, 0
+    answer = tasks.runner.answer
+
+    def killing(execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        nonlocal asked
+        asked += 1
+        if asked == kill_at:
+            with psycopg.connect(**where) as killer:
+                killer.execute("SELECT pg_terminate_backend(%s)", [context["connection"].connection.info.backend_pid])
+        return execute(sql, params, many, context)
+
+    def watched(active: Any) -> None:
+        with connection.execute_wrapper(killing):
+            answer(active)
+
+    monkeypatch.setattr("agents.tasks.runner.answer", watched)
+    parameters = connection.get_connection_params()
+    where = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if key in parameters}
+    while asked >= kill_at:
+        kill_at, asked = kill_at + 1, 0
+        counted.clear()
+        thread = Thread.start(alice)
+        _, run = services.send(alice, thread, TWO_STEPS, agent="noter")
+        tasks.answer(str(thread.pk))
+        assert run is not None
+        run.refresh_from_db()
+        assert (run.status, counted, run.messages.count()) == ("succeeded", ["once"], 3), (kill_at, run.error)
+    assert kill_at > 30
 
 
 def test_a_write_whose_commit_was_not_heard_of_recognises_itself(

@@ -92,7 +92,7 @@ class Load:
         for thread, (person, tab) in self.tabs.items():
             wrong += await differs(person, thread, tab)
         self.row.runs, self.row.lost = len(self.asked), len(wrong)
-        assert not wrong, "\n".join(wrong)[:4000]
+        assert not wrong, "\n".join([*wrong, *self.crowd.rig.traces()])[:6000]
 
     async def _wrong(self, asked: Asked, run: dict[str, Any]) -> list[str]:
         if run["status"] == "failed" and run["error"]["kind"] == "crashed" and run["crashes"] >= 2:

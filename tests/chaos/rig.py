@@ -86,6 +86,11 @@ class Rig:
         """All that the site's own processes wrote."""
         return "".join(path.read_text(errors="replace") for path in (self.place / "logs").glob("w*.log"))
 
+    def traces(self) -> list[str]:
+        """The last errors that the processes logged."""
+        lines = [line for line in self.logs().splitlines() if '"trace"' in line]
+        return [str(json.loads(line)["trace"])[-1500:] for line in lines[-3:]]
+
     def wait(self, what: Any, seconds: float = 30, pause: float = 0.05) -> Any:
         """Until it is true."""
         deadline = time.monotonic() + seconds
