@@ -69,6 +69,13 @@ class Answered(Schema):
     result: JsonValue
 
 
+class Settled(Schema):
+    """What a person found out about a call of unknown outcome."""
+
+    happened: bool
+    note: str = Field("", max_length=1000)
+
+
 @router.get("/agents")
 def agents(request: HttpRequest) -> list[Json]:
     """The agents one may ask; those that are not `listed` are reached by handoffs only."""
@@ -165,6 +172,13 @@ def answer_call(request: SignedRequest, thread_id: UUID, call_id: UUID, answered
     """Answer a question that an agent asked a person. For operators: whoever asked the agent could answer for them."""
     thread = thread_for(request.user, thread_id, "operate")
     return tool_call_row(services.answer_call(request.user, thread, call_id, answered.result))
+
+
+@router.post("/threads/{uuid:thread_id}/tool-calls/{uuid:call_id}/settle")
+def settle_call(request: SignedRequest, thread_id: UUID, call_id: UUID, settled: Settled) -> Json:
+    """Say whether a call of unknown outcome took effect. The model is told with the next prompt."""
+    thread = thread_for(request.user, thread_id, "write")
+    return tool_call_row(services.settle_call(request.user, thread, call_id, happened=settled.happened, note=settled.note))
 
 
 def _require_agent(name: str) -> None:

@@ -154,6 +154,25 @@ def answer_call(user: User, thread: Thread, call_id: UUID, result: Any) -> ToolC
     return call
 
 
+def settle_call(user: User, thread: Thread, call_id: UUID, *, happened: bool, note: str = "") -> ToolCall:
+    """Say what became of a call whose worker died or whose time was over: it took effect, or it did not. The first word counts, be it a
+    person's or the tool's own, late one. Raises BadInput if there is no such call, Conflict if its outcome is known."""
+    facts: dict[str, Any] = {"decided_by": user, "decided_at": timezone.now(), "reason": note}
+    if happened:
+        facts |= {"status": ToolCall.Status.SUCCEEDED, "result": note or "A person has seen that it took effect.", "error": None}
+    else:
+        error = {"kind": "no_effect", "message": note or "A person has seen that it had no effect.", "retryable": True, "retry_after": None}
+        facts |= {"status": ToolCall.Status.FAILED, "error": error}
+    with Thread.changing(thread.pk) as change:
+        call = change.thread.tool_calls.select_for_update().filter(pk=call_id).first()
+        if call is None:
+            raise BadInput("call", "There is no such call in this thread.")
+        if call.status != ToolCall.Status.UNKNOWN:
+            raise Conflict("The outcome of this call is known.")
+        change.update(call, **facts)
+    return call
+
+
 def end_run(run: AnyRun, status: str, error: dict[str, Any] | None = None, **said: Any) -> None:
     """`run.end()`, and the thread's next queued run gets its turn. All ends of runs come through here."""
     if isinstance(run, UnsavedRun):

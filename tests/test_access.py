@@ -70,6 +70,7 @@ ROUTES = [
     Route("GET", "/api/threads/{thread}/tool-calls", "view"),
     # Of nobody's calls none can be answered or decided: who may try is told so.
     Route("POST", "/api/threads/{thread}/tool-calls/{call}/result", "operate", 400, {"result": "Yes"}),
+    Route("POST", "/api/threads/{thread}/tool-calls/{call}/settle", "write", 400, {"happened": True}),
     Route("POST", "/api/threads/{thread}/decisions", "write", 400, ONE_DECISION),
     Route("POST", "/api/threads/{thread}/take-over", "operate", 200, {}),
     Route("POST", "/api/threads/{thread}/hand-back", "operate", 200, {}),

@@ -256,3 +256,33 @@ def test_a_question_outlives_its_run_and_its_answer_opens_a_turn(ask: Ask, threa
     last = Run.objects.order_by("created_at").last()
     assert last is not None
     assert (last.prompt.text, last.prompt.author, last.agent, last.status) == ("Yes, you may.", bob, "banker", "succeeded")  # type: ignore[union-attr]
+
+
+# --- Outcomes that nobody knows ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("happened", [True, False])
+def test_a_person_settles_a_call_of_unknown_outcome_once_and_the_model_is_told(
+    ask: Ask, alice: User, thread: Thread, fake: FakeOpenAI, happened: bool
+) -> None:
+    _, run = ask('[[tool=transfer {"source":"checking","target":"savings","amount":4}]][[next]]Done.', agent="banker")
+    ToolCall.objects.update(status="unknown", result=None)
+    call = run.tool_calls.get()
+    services.settle_call(alice, thread, call.pk, happened=happened, note="I looked at the bank's page")
+    call.refresh_from_db()
+    assert (call.status, call.decided_by, call.reason) == ("succeeded" if happened else "failed", alice, "I looked at the bank's page")
+    with pytest.raises(Conflict):
+        services.settle_call(alice, thread, call.pk, happened=not happened)
+    assert not ToolCall.settle(call.pk, thread.pk, "succeeded", result="a late one of the tool"), "the first word counts"
+    fake.script_nothing()
+    ask("And now?", agent="banker")
+    told = next(message for message in fake.requests[-1].body["messages"] if message["role"] == "tool")
+    assert "I looked at the bank's page" in told["content"]
+
+
+def test_what_is_known_cannot_be_settled(ask: Ask, alice: User, thread: Thread) -> None:
+    _, run = ask('[[tool=transfer {"source":"checking","target":"savings","amount":4}]][[next]]Done.', agent="banker")
+    with pytest.raises(Conflict):
+        services.settle_call(alice, thread, run.tool_calls.get().pk, happened=False)
+    with pytest.raises(BadInput):
+        services.settle_call(alice, thread, run.pk, happened=False)

@@ -28,6 +28,7 @@ const myRole = () => store.thread.members.find((member) => member.id === me.id)?
 const retry = async (run) => store.adopt(rowsOf(await request("POST", `/api/runs/${run.id}/retry`)));
 const stopRun = (run) => request("POST", `/api/runs/${run.id}/stop`);
 const answerCall = (call, result) => request("POST", `${path}/tool-calls/${call.id}/result`, { result });
+const settle = (call, happened, note) => request("POST", `${path}/tool-calls/${call.id}/settle`, { happened, note });
 const decide = (calls, approved, reason) => request("POST", `${path}/decisions`, {
   decisions: calls.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
 });
@@ -88,7 +89,7 @@ drawAgents();
 const personBar = new PersonBar(store, { node: at("person-bar"), path, me, operates });
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
-const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, mayWrite, operates });
+const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, settle, mayWrite, operates });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });

@@ -1,16 +1,21 @@
 /** What a person is asked in the flow of an answer: whether a call may be made, or what to answer in its place. */
 import { element, setText } from "#element";
 
-const isOpen = (call) => call?.status === "awaiting_approval" || call?.status === "requested";
+// What each question asks for in words, and what its two buttons say.
+const ASKS = {
+  awaiting_approval: { words: "Reason, if you deny it", yes: "Approve", no: "Deny" },
+  requested: { words: "Your answer" },
+  unknown: { words: "What you know of it, if you like", yes: "It took effect", no: "It did not" },
+};
 
 export class Question {
-  /** `decide(calls, approved, reason)` and `answer(call, text)` tell the server; `mayWrite()` says whether this person is asked. */
-  constructor({ decide, answer, mayWrite, operates }) {
-    Object.assign(this, { decide, answer, mayWrite, operates });
+  /** `decide(calls, approved, reason)`, `answer(call, text)` and `settle(call, happened, note)` tell the server; `mayWrite()` says whether this person is asked. */
+  constructor({ decide, answer, settle, mayWrite, operates }) {
+    Object.assign(this, { decide, answer, settle, mayWrite, operates });
     this.words = element("input", { type: "text", autocomplete: "off", maxlength: 1000 });
     this.label = element("label", {}, element("span", { class: "unseen" }), this.words);
-    this.approve = element("button", { type: "button", onclick: () => this.tell(() => this.decide([this.call], true, "")) }, "Approve");
-    this.deny = element("button", { type: "button", class: "quiet", onclick: () => this.tell(() => this.decide([this.call], false, this.words.value)) }, "Deny");
+    this.approve = element("button", { type: "button", onclick: () => this.press(true) });
+    this.deny = element("button", { type: "button", class: "quiet", onclick: () => this.press(false) });
     this.reply = element("button", { type: "submit" }, "Answer");
     this.error = element("p", { class: "bad", role: "alert", hidden: true });
     this.node = element("form", { class: "question", hidden: true, onsubmit: (event) => this.submit(event) },
@@ -20,13 +25,20 @@ export class Question {
   update(call) {
     this.call = call;
     // What an agent asks a person is for operators to answer: the one who asked the agent could put words into their mouths.
-    this.node.hidden = !isOpen(call) || !(call.status === "requested" ? this.operates : this.mayWrite());
+    const asks = ASKS[call?.status];
+    this.node.hidden = !asks || !(call.status === "requested" ? this.operates : this.mayWrite());
     if (this.node.hidden) return;
-    const approval = call.status === "awaiting_approval";
-    for (const button of [this.approve, this.deny]) button.hidden = !approval;
-    this.reply.hidden = approval;
-    this.words.placeholder = approval ? "Reason, if you deny it" : "Your answer";
-    setText(this.label.firstChild, this.words.placeholder);
+    for (const button of [this.approve, this.deny]) button.hidden = !asks.yes;
+    this.reply.hidden = Boolean(asks.yes);
+    setText(this.approve, asks.yes ?? "");
+    setText(this.deny, asks.no ?? "");
+    this.words.placeholder = asks.words;
+    setText(this.label.firstChild, asks.words);
+  }
+
+  press(yes) {
+    const note = this.words.value;
+    this.tell(() => (this.call.status === "unknown" ? this.settle(this.call, yes, note) : this.decide([this.call], yes, yes ? "" : note)));
   }
 
   submit(event) {

@@ -307,3 +307,21 @@ def test_the_picture_of_the_readme(enter: Enter, site: Site, fake: FakeOpenAI) -
     expect(page.locator("#runs li")).to_have_count(3)
     expect(page.locator("#runs progress").last).to_be_visible()
     page.screenshot(path=Path(__file__).parents[2] / "docs" / "screenshot.png")
+
+
+def test_a_call_of_unknown_outcome_is_settled_by_a_person(enter: Enter, site: Site, alice: Person) -> None:
+    thread = alice.new_thread("support")
+    run = alice.ask(thread, '[[tool=lookup_order {"order_id":"1042"}]][[next]][[text=Well]]')
+    with alice.tab(thread) as tab:
+        tab.until(lambda: tab.ended(run))
+    site.query("UPDATE threads_toolcall SET status = 'unknown', result = NULL WHERE run_id = %s", run)
+    page = enter(alice).open(f"/threads/{thread}/")
+    card = page.locator(".answer .tool")
+    expect(card.locator(".tool-name")).to_be_visible()
+    card.get_by_placeholder("What you know of it, if you like").fill("The order was looked up twice")
+    card.get_by_role("button", name="It took effect").click()
+    expect(card).to_have_attribute("data-state", "good")
+    expect(card.get_by_role("button", name="It took effect")).to_be_hidden()
+    expect(card).to_contain_text("The order was looked up twice")
+    (call,) = alice.get(f"/threads/{thread}/tool-calls")["tool_calls"]
+    assert (call["status"], call["result"]) == ("succeeded", "The order was looked up twice")
