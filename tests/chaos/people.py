@@ -29,6 +29,16 @@ class Person:
         """What the API says."""
         return await self._insist("GET", path, patience, None)
 
+    async def try_to(self, method: str, path: str, **body: Any) -> int:
+        """A command that may come too late for what somebody else did; the status, which is no server error."""
+        while True:
+            try:
+                async with self.http.request(method, f"/api{path}", json=body) as answer:
+                    assert answer.status < 500, await answer.text()
+                    return answer.status
+            except (ClientConnectionError, TimeoutError):
+                await asyncio.sleep(0.2)
+
     async def _insist(self, method: str, path: str, patience: float, body: Any) -> dict[str, Any]:
         deadline = time.monotonic() + patience
         while True:

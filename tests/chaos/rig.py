@@ -19,7 +19,7 @@ import psycopg
 
 from agentsite.embedded import claim, free_port, start, throw_away_directory
 from agentsite.local import ROOT, site_processes, web_answers
-from agentsite.processes import Child, Supervisor
+from agentsite.processes import Child, Running, Supervisor
 from tests.chaos.proxy import Loop, Proxy
 from tests.fake_openai import FakeOpenAI
 
@@ -62,13 +62,13 @@ class Rig:
         """Send a signal; the supervisor sees the end."""
         os.kill(self.pid(name), number)
 
-    def _running(self, name: str) -> Any:
+    def _running(self, name: str) -> Running:
         return next(running for running in self.supervisor._running if running.child.name == name)
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the database, past the proxy."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
-            cursor = connection.execute(sql, values)  # type: ignore[arg-type]
+            cursor = connection.execute(sql, values)
             return cursor.fetchall() if cursor.description else []
 
     def people(self, number: int) -> list[dict[str, Any]]:

@@ -18,8 +18,8 @@ async def test_one_message_posted_ten_times(rig: Rig, crowd: Crowd, row: Row, fu
     (person,) = await crowd.come(1)
     for _ in range(100 if full else 10):
         thread, message = await person.thread(), str(uuid.uuid4())
-        body = {"id": message, "text": f"[[text=Once]]{message}"}
-        answers = await asyncio.gather(*(person.post(f"/threads/{thread}/messages", **body) for _ in range(10)))
+        text = f"[[text=Once]]{message}"
+        answers = await asyncio.gather(*(person.post(f"/threads/{thread}/messages", id=message, text=text) for _ in range(10)))
         row.times += 1
         row.lost += len({answer["run"]["id"] for answer in answers}) != 1
         await crowd.all_ended([thread])
