@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV_PYTHON = .venv/bin/python
 
-.PHONY: run test check assets bench local-embeddings install install-dev clean
+.PHONY: run test chaos soak check assets bench local-embeddings install install-dev clean
 
 run: install assets  ## the whole site on this machine, with embedded databases
 	@$(VENV_PYTHON) -m agentsite.local run
@@ -18,6 +18,12 @@ check: install-dev  ## everything a machine can say about the code without runni
 	$(VENV_PYTHON) -m agentsite.local with -- $(VENV_PYTHON) manage.py makemigrations --check --dry-run
 	DEBUG=0 ALLOWED_HOSTS=example.org SECRET_KEY=$$($(VENV_PYTHON) -c 'import secrets; print(secrets.token_urlsafe(50))') \
 		$(VENV_PYTHON) manage.py check --deploy --fail-level WARNING
+
+chaos: install-dev assets  ## real faults in real processes, as often as docs/reliability.md says (an hour)
+	@$(VENV_PYTHON) -m agentsite.local test -- tests/chaos -m "not soak" --full $(ARGS)
+
+soak: install-dev assets  ## two hours of sockets that come and go
+	@$(VENV_PYTHON) -m agentsite.local test -- tests/chaos -m soak --soak=7200 $(ARGS)
 
 bench: install-dev assets  ## how fast tokens reach browsers
 	@$(VENV_PYTHON) -m benchmarks.stream $(ARGS)

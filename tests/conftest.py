@@ -48,8 +48,8 @@ END $$
 
 
 @pytest.fixture(scope="session")
-def tables(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
-    """The test database, migrated once."""
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """The test database, migrated once. In place of pytest-django's, which makes none unless it sees its own marks."""
     with django_db_blocker.unblock():
         configured = setup_databases(verbosity=0, interactive=False)
     yield
@@ -58,7 +58,7 @@ def tables(django_test_environment: None, django_db_blocker: Any) -> Iterator[No
 
 
 @pytest.fixture
-def database(tables: None, django_db_blocker: Any) -> Iterator[None]:
+def database(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Real transactions: locks, on_commit and other threads' connections count here. Empty again afterwards."""
     with django_db_blocker.unblock():
         yield

@@ -3,8 +3,9 @@
 import io
 import json
 import logging
+import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -54,7 +55,8 @@ def test_a_site_that_is_well_is_ready_and_the_doctor_says_so(well: Process) -> N
     assert (code, words.count("ok "), "BAD" in words) == (0, len(health.ALL), False), words
 
 
-MINUTES_AGO = timezone.now() - timedelta(minutes=5)
+def minutes_ago() -> datetime:
+    return timezone.now() - timedelta(minutes=5)
 
 
 def _forget_a_migration() -> None:
@@ -64,7 +66,7 @@ def _forget_a_migration() -> None:
 def _hold_a_lease() -> None:
     run = Run.objects.claim(Thread.objects.get().pk, "gone")
     assert run is not None
-    Run.objects.update(lease_until=MINUTES_AGO)
+    Run.objects.update(lease_until=minutes_ago())
 
 
 def _keep_a_stream() -> None:
@@ -75,11 +77,11 @@ def _keep_a_stream() -> None:
 
 SICK: dict[str, tuple[Callable[[], Any], str]] = {
     "migrations": (_forget_a_migration, "1 migrations are missing (threads.0009_processes): run `manage.py migrate`."),
-    "worker": (lambda: beating(seen_at=MINUTES_AGO), "No worker has been heard of since 5 min ago"),
+    "worker": (lambda: beating(seen_at=minutes_ago()), "No worker has been heard of since 5 min ago"),
     "draining": (lambda: beating(draining=True), "No worker has been heard of"),
-    "sweeper": (lambda: beating(swept_at=MINUTES_AGO), "Nobody has swept up after dead workers since"),
-    "beat": (lambda: beating(beat_at=MINUTES_AGO), "Celery's beat was not heard of since"),
-    "queue": (lambda: Run.objects.update(queued_at=MINUTES_AGO), "A prompt waits for a worker since"),
+    "sweeper": (lambda: beating(swept_at=minutes_ago()), "Nobody has swept up after dead workers since"),
+    "beat": (lambda: beating(beat_at=minutes_ago()), "Celery's beat was not heard of since"),
+    "queue": (lambda: Run.objects.update(queued_at=minutes_ago()), "A prompt waits for a worker since"),
     "leases": (_hold_a_lease, "1 answers are held by workers that are gone"),
     "deltas": (_keep_a_stream, "Streams of answers that ended half an hour ago are still kept"),
 }
@@ -182,6 +184,7 @@ def lines(formatter: logging.Formatter) -> tuple[logging.Logger, io.StringIO]:
 
 def test_json_lines_carry_ids_and_neither_keys_nor_rows(settings: Any) -> None:
     settings.OPENAI_API_KEY = "a-key-of-another-form"
+    logs._about.set({})  # what requests of other tests were about
     logger, out = lines(logs.Json())
     quoted = "violates\nDETAIL:  Failing row contains (my secret prompt).\nagentsite_0123456789abcdef"
     with logs.about(run="r1", thread="t1", user=None):
@@ -214,9 +217,19 @@ def test_a_whole_site_logs_its_ids_and_nothing_that_was_said(site: Site) -> None
 
 
 def test_a_site_whose_worker_is_gone_is_not_ready_until_it_is_back(site: Site) -> None:
-    ready = lambda: site.person("alice").http.get("/readyz").status_code  # noqa: E731
-    until(lambda: ready() == 200, 15)
+    http = site.person("alice").http
+
+    def failing(seconds: float, expected: set[str]) -> set[str]:
+        """What is not well, as soon as that is what was expected."""
+        deadline = time.monotonic() + seconds
+        while True:
+            found = {name for name, state in http.get("/readyz").json()["checks"].items() if state != "ok"}
+            if found == expected or time.monotonic() > deadline:
+                return found
+            time.sleep(0.2)
+
+    assert failing(15, set()) == set()
     site.kill("worker")
-    until(lambda: ready() == 503, 25, pause=0.5)
+    assert failing(25, {"worker"}) == {"worker"}
     site.start_worker()
-    until(lambda: ready() == 200, 25, pause=0.5)
+    assert failing(25, set()) == set()

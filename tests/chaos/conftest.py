@@ -15,7 +15,8 @@ from tests.chaos.table import TABLE, Row
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """`--full`: as often as the promises say."""
+    """`--full`: as often as the promises say; `--soak`: how long to be patient."""
+    parser.addoption("--soak", default="180", help="seconds of the soak test")
     parser.addoption("--full", action="store_true", help="run the experiments with real faults at their full size")
 
 
