@@ -45,6 +45,7 @@ class Plan:
     ids: str = "unique"  # or "empty", or "same": call_0, call_1 in every step
     interleave: bool = True  # fragments of parallel calls take turns
     whole: bool = False  # each call in one fragment, as some servers do
+    fragment: int = 0  # letters of arguments in a fragment; 0: so many that there are few
     finish: str = ""  # default: tool_calls or stop
     refusal: str = ""
     silent: bool = False  # says nothing at all

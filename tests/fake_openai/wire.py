@@ -61,9 +61,9 @@ def _fragments(plan: Plan) -> list[Body]:
         if plan.whole:
             rows.append([{**head, "function": {"name": call.name, "arguments": call.arguments}}])
             continue
-        rest = [
-            {"index": index, "function": {"arguments": text}} for text in pieces(call.arguments, 8 if len(call.arguments) < 1000 else 50)
-        ]
+        usual = 8 if len(call.arguments) < 1000 else 50
+        fragments = pieces(call.arguments, len(call.arguments) // plan.fragment if plan.fragment else usual)
+        rest = [{"index": index, "function": {"arguments": text}} for text in fragments]
         rows.append([head, *rest])
     if not plan.interleave:
         return [fragment for row in rows for fragment in row]
