@@ -225,7 +225,7 @@ class ThreadSocket(PushSocket):
         """Catch up if still behind what the rows said a tick ago: that frame is lost, and the last one leaves no gap to notice."""
         await super().observe(seen, ping=ping)
         before, self.seen = self.seen, seen
-        if before and seen.member and self._is_behind(before):
+        if before and not self.over and self._is_behind(before):
             await self.sync(self.version, self.cursors)
 
     def _is_behind(self, seen: Seen) -> bool:

@@ -14,6 +14,8 @@ from tests.chaos.people import Crowd
 from tests.chaos.rig import Rig
 from tests.chaos.table import Row
 
+PROMISED = 15.0
+
 
 async def alive(crowd: Crowd, rig: Rig, name: str) -> None:
     """Wait until a worker that was started again is heard of."""
@@ -39,6 +41,7 @@ async def test_workers_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> N
             overs.append(asyncio.create_task(under.taken_over(held, time.monotonic())))
             await asyncio.sleep(0.5)
         await asyncio.gather(*overs)
+    assert not full or max(row.recoveries) < PROMISED, row.recoveries
 
 
 async def test_webs_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:

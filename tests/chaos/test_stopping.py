@@ -12,7 +12,13 @@ from tests.chaos.table import Row
 from tests.chaos.test_tokens import shown_otherwise
 from tests.fake_openai.server import Seen
 
-SECONDS = 0.5
+# What is promised, and what is asked of a machine that does other things besides.
+PROMISED, BUSY = 0.5, 3.0
+
+
+def limit(full: bool) -> float:
+    """Seconds that a stop may take."""
+    return PROMISED if full else BUSY
 
 
 def request(rig: Rig, word: str) -> Seen | None:
@@ -60,7 +66,7 @@ async def test_stop_closes_the_providers_connection(rig: Rig, crowd: Crowd, row:
         await asyncio.sleep(0.3)
         row.lost += len(await shown_otherwise(person, thread, [tab, second]))
         row.times, row.runs = row.times + 1, row.runs + 1
-    row.lost += sum(taken > SECONDS for taken in row.recoveries)
+    row.lost += sum(taken > limit(full) for taken in row.recoveries)
     assert not row.lost, row.recoveries
 
 
@@ -68,7 +74,7 @@ async def _closed(seen: Seen) -> bool:
     return seen.closed_at is not None
 
 
-async def test_stop_while_a_tool_hangs(rig: Rig, crowd: Crowd, row: Row) -> None:
+async def test_stop_while_a_tool_hangs(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     """stop while a tool hangs"""
     (person,) = await crowd.come(1)
     for _ in range(5):
@@ -86,11 +92,11 @@ async def test_stop_while_a_tool_hangs(rig: Rig, crowd: Crowd, row: Row) -> None
         (call,) = (await person.rows(thread))["tool_calls"]
         row.lost += (ended["status"], call["status"]) != ("stopped", "unknown")
         del seen
-    row.lost += sum(taken > SECONDS for taken in row.recoveries)
+    row.lost += sum(taken > limit(full) for taken in row.recoveries)
     assert not row.lost, row.recoveries
 
 
-async def test_stop_after_a_take_over(rig: Rig, crowd: Crowd, row: Row) -> None:
+async def test_stop_after_a_take_over(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     """stop just after another worker took the answer over"""
     (person,) = await crowd.come(1)
     thread, tab, run, _ = await asked(crowd, rig, person, "[[tokens=4000 rate=100]]")
@@ -109,5 +115,5 @@ async def test_stop_after_a_take_over(rig: Rig, crowd: Crowd, row: Row) -> None:
     await crowd.until(lambda: _closed(seen), 5, pause=0.005)
     assert seen.closed_at
     row.times, row.runs, row.recoveries = 1, 1, [seen.closed_at - since]
-    row.lost = len(await shown_otherwise(person, thread, [tab])) + (row.recoveries[0] > SECONDS)
+    row.lost = len(await shown_otherwise(person, thread, [tab])) + (row.recoveries[0] > limit(full))
     assert not row.lost, row.recoveries
