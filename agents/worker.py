@@ -7,7 +7,6 @@ workers.
 import asyncio
 import logging
 import os
-import signal
 import threading
 import time
 from collections.abc import Callable, Collection, Coroutine, Iterator
@@ -33,6 +32,8 @@ BEAT_SECONDS = 3.0
 SWEEP_SECONDS = 1.0
 # So many tools that never came back are a leak, and a new process is the cure.
 MOST_LEFT_TOOLS = 20
+COMES_BACK_SECONDS = 30.0
+LAST_SECONDS = 5.0
 STOLEN = LeaseLost("The run was stopped, ended or taken over.")
 
 LOST = """
@@ -144,7 +145,7 @@ class Worker:
 
     def __init__(self, sweep: Callable[[], bool]) -> None:
         self.sweep = sweep
-        self._left: list[threading.Thread] = []
+        self._left: list[tuple[threading.Thread, float]] = []
         self.loop = asyncio.new_event_loop()
         self.writer = Writer()
         self.draining = False
@@ -181,13 +182,27 @@ class Worker:
             active.interrupt(Drained("The worker is shutting down."))
 
     def leave(self, tool: threading.Thread) -> None:
-        """A tool's time is over, and its thread cannot be ended. Too many of them end the process, once its runs are handed over."""
+        """Nobody waits for a tool any more, and its thread cannot be ended: it has a while to come back by itself."""
         with self._lock:
-            self._left = [thread for thread in (*self._left, tool) if thread.is_alive()]
-            leaves = len(self._left) >= MOST_LEFT_TOOLS and not self.draining and settings.PROCESS == "worker"
-        if leaves:
-            logger.critical("%d tools did not come back; leaving, so that a new worker takes over", MOST_LEFT_TOOLS)
-            os.kill(os.getpid(), signal.SIGTERM)
+            self._left.append((tool, time.monotonic() + COMES_BACK_SECONDS))
+
+    def _give_up_tools(self) -> None:
+        """Too many tools that never came back end the process, once its runs are handed over; whoever watches over it starts another."""
+        with self._lock:
+            self._left = [(thread, until) for thread, until in self._left if thread.is_alive()]
+            stuck = sum(time.monotonic() > until for _, until in self._left)
+        LEFT_TOOLS.set(stuck)
+        if stuck < MOST_LEFT_TOOLS or settings.PROCESS != "worker":
+            return
+        logger.critical("%d tools did not come back; leaving, so that a new worker takes over", stuck)
+        self.drain()
+        self._until_idle(LAST_SECONDS)
+        os._exit(1)
+
+    def _until_idle(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while self.runs() and time.monotonic() < deadline:
+            time.sleep(0.1)
 
     def runs(self) -> list[Active]:
         """The runs of this moment."""
@@ -239,7 +254,7 @@ class Worker:
     def _renew(self) -> None:
         self._execute(RENEW, {(active.run.pk, fence) for active in self.runs() if (fence := active.fence)})
         ACTIVE_RUNS.set(len(self.runs()))
-        LEFT_TOOLS.set(sum(thread.is_alive() for thread in self._left))
+        self._give_up_tools()
         Process.objects.beat(draining=self.draining)
 
     def _sweep(self) -> None:

@@ -21,6 +21,7 @@ from django.utils import timezone
 
 from agents.errors import AgentError
 from agents.providers import openai
+from threads.connections import connect
 from threads.models import Delta, Process, Run, ToolCall
 
 Probe = Callable[[], str]
@@ -70,10 +71,8 @@ def _asked(name: str, probe: Probe) -> Finding:
 
 def database() -> str:
     """By a connection of its own: the pool would wait for a database that is away."""
-    parameters = connection.get_connection_params()
-    wanted = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if key in parameters}
     try:
-        with psycopg.connect(**wanted, connect_timeout=CONNECT_SECONDS) as server:
+        with connect(connect_timeout=CONNECT_SECONDS) as server:
             version = server.info.server_version // 10000
             row = server.execute("SELECT extversion FROM pg_extension WHERE extname = 'vector'").fetchone()
     except psycopg.OperationalError as error:

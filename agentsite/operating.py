@@ -1,5 +1,7 @@
 """What machines ask the site: is it alive, is it ready, how does it do."""
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from secrets import compare_digest
@@ -14,10 +16,11 @@ from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from agentsite.health import NEEDED, findings
+from agentsite.health import NEEDED, Finding, findings
 from threads.models import Process, Run, ToolCall
 
 ENDED_WITHIN_MINUTES = 5
+_asking, _said = threading.Lock(), list[tuple[float, list[Finding]]]()
 
 
 @never_cache
@@ -29,10 +32,20 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @never_cache
 def readyz(_request: HttpRequest) -> HttpResponse:
     """200 if prompts are taken and answered, else 503; what is wrong in one word each, for everybody may ask."""
-    found = findings(NEEDED)
+    found = _lately()
     ready = all(finding.well for finding in found)
     states = dict.fromkeys(NEEDED, "unknown") | {finding.name: "ok" if finding.well else "failed" for finding in found}
     return JsonResponse({"ready": ready, "checks": states}, status=200 if ready else 503)
+
+
+def _lately() -> list[Finding]:
+    """What the probes said within the last second: strangers may ask often, and it costs a connection each time."""
+    with _asking:
+        at, found = _said[-1] if _said else (0.0, [])
+        if time.monotonic() - at > 1:
+            found = findings(NEEDED)
+            _said[:] = [(time.monotonic(), found)]
+        return found
 
 
 @never_cache

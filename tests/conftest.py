@@ -54,6 +54,10 @@ def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> It
         configured = setup_databases(verbosity=0, interactive=False)
     yield
     with django_db_blocker.unblock():
+        with connection.cursor() as cursor:  # Threads of tools that hang may still hold one.
+            cursor.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
         teardown_databases(configured, verbosity=0)
 
 

@@ -17,7 +17,7 @@ from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
 from agents import tasks
-from agentsite import health
+from agentsite import health, operating
 from tests.site import Site, until
 from threads import logs
 from threads.models import Delta, Message, Process, Run, Thread
@@ -44,6 +44,7 @@ def beating(**columns: Any) -> Process:
 
 @pytest.fixture
 def well(database: None, settings: Any) -> Process:
+    operating._said.clear()  # what other tests found a moment ago
     settings.MODEL = "gpt-4o"
     return beating()
 
@@ -186,19 +187,21 @@ def test_json_lines_carry_ids_and_neither_keys_nor_rows(settings: Any) -> None:
     settings.OPENAI_API_KEY = "a-key-of-another-form"
     logs._about.set({})  # what requests of other tests were about
     logger, out = lines(logs.Json())
-    quoted = "violates\nDETAIL:  Failing row contains (my secret prompt).\nagentsite_0123456789abcdef"
+    quoted = "violates\nDETAIL:  Failing row contains (my secret prompt).\nits secret second line"
     with logs.about(run="r1", thread="t1", user=None):
         logger.warning("asked with %s, Bearer abc.def-123456 and sk-test-1234567890", "a-key-of-another-form")
+        logger.warning("agentsite_0123456789abcdef")
         try:
             raise ValueError(quoted)
         except ValueError:
             logger.exception("broken")
     logger.info("later", extra={"request": "GET /?q=my secret prompt"})
-    first, second, third = [json.loads(line) for line in out.getvalue().splitlines()]
+    first, key, second, third = [json.loads(line) for line in out.getvalue().splitlines()]
     assert (first["run"], first["thread"], first["level"], "user" in first) == ("r1", "t1", "WARNING", False)
     assert first["message"] == "asked with ***, *** and ***"
     assert "ValueError: violates" in second["trace"]
-    assert not any(word in out.getvalue() for word in ("secret prompt", "0123456789abcdef", "another-form"))
+    assert key["message"] == "***"
+    assert not any(word in out.getvalue() for word in ("secret prompt", "secret second", "another-form"))
     assert set(third) == {"time", "level", "logger", "message"}
 
 

@@ -8,13 +8,14 @@ import logging
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
 from channels.layers import get_channel_layer
-from django.db import OperationalError, connection
+from django.db import Error, OperationalError, connection
 
 from threads.authentication import Caller
 from threads.figures import LOOP_LAG, SOCKETS
@@ -105,7 +106,7 @@ class Watch:
         """Watch a socket that was let in."""
         self._sockets.add(socket)
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._run())
+            self._task = asyncio.create_task(self._run(), context=Context())  # not the first socket's: what it logs is about nobody
 
     def discard(self, socket: Watched) -> None:
         """It is closed."""
@@ -127,8 +128,10 @@ class Watch:
                 if ping := tick % PING_TICKS == 0:
                     SOCKETS.set(len(sockets))
                     await read(Process.objects.beat)
-            except OperationalError:
-                continue  # The database is away; whoever is behind is seen when it is back.
+            except Error as error:
+                # The database is away, or its tables are of another version; whoever is behind is seen when it is back.
+                logger.warning("the sockets were not looked after (%s)", type(error).__name__)
+                continue
             pairs = zip(sockets, seen, strict=True)
             await asyncio.gather(*(self._observe(socket, facts, ping) for socket, facts in pairs if socket in self._sockets))
 

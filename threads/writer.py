@@ -20,9 +20,9 @@ from uuid import UUID
 
 import msgspec
 import psycopg
-from django.db import connection
 
 from threads import broadcast
+from threads.connections import connect
 from threads.figures import DELTA_WAIT, FIRST_TOKEN, WINDOW
 from threads.parts import Part, Rest, merge
 from threads.sync import delta_frame
@@ -263,10 +263,8 @@ class Writer:
     def _connected(self) -> psycopg.Connection[Any]:
         """A connection of its own: its commits are not flushed, and it must never wait for one of the pool's."""
         if self._connection is None or self._connection.closed:
-            parameters = connection.get_connection_params()
-            wanted = {key: parameters[key] for key in ("dbname", "user", "password", "host", "port") if key in parameters}
             options = "-c synchronous_commit=off"
-            self._connection = psycopg.connect(**wanted, options=options, autocommit=True, application_name="agentsite-deltas")
+            self._connection = connect(options=options, autocommit=True, application_name="agentsite-deltas")
         return self._connection
 
     def _refuse(self, batches: list[Batch], error: psycopg.DataError) -> None:

@@ -30,7 +30,7 @@ async def alive(crowd: Crowd, rig: Rig, name: str) -> None:
 async def test_workers_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     """kill -9 of a worker at random moments"""
     dice, overs = random.Random(1), []
-    async with load(crowd, row) as under:
+    async with load(crowd, row, kills=True) as under:
         for number in range(200 if full else 20):
             name = f"worker{number % 2}"
             await alive(crowd, rig, name)

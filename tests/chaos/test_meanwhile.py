@@ -22,7 +22,7 @@ async def test_fifty_sends_into_one_thread(rig: Rig, crowd: Crowd, row: Row, ful
                  JOIN threads_message m ON m.run_id = r.id WHERE r.thread_id = %s ORDER BY r.started_at"""
         rows = await asyncio.to_thread(rig.query, sql, thread)
         row.times, row.runs = row.times + 50, row.runs + len(runs)
-        row.lost += 50 - len(rows) + sum(run["status"] != "succeeded" for run in runs)
+        row.lost += abs(50 - len(rows)) + sum(run["status"] != "succeeded" for run in runs)
         row.lost += [prompt for _, _, prompt, _ in rows] != list(range(50))  # in the order of the thread
         row.lost += sum(prompt != answer for _, _, prompt, answer in rows)  # each in its own turn
         row.lost += sum(begun < ended for (_, ended, *_), (begun, *_) in itertools.pairwise(rows))  # never two at a time
@@ -51,7 +51,7 @@ async def test_no_thread_waits_for_anothers_stuck_tool(rig: Rig, crowd: Crowd, r
         await stuck.post(f"/runs/{run}/stop")
     run = await quick.ask(thread, f"[[text=Still]]{uuid.uuid4().hex}")
     row.lost += (await quick.browsers.saw_end(run, tab, 30))["status"] != "succeeded"
-    await crowd.until(lambda: left(rig), 40, pause=0.5)
+    await crowd.until(lambda: left(rig), 90, pause=0.5)
     assert not row.lost, row.recoveries
 
 

@@ -31,9 +31,7 @@ class Gauge:
         for name in PROCESSES:
             used = psutil.Process(self.rig.pid(name)).memory_full_info().uss / 1e6
             self.memory.setdefault(name, []).append(used)
-        ((count,),) = self.rig.query(
-            "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
-        )
+        ((count,),) = self.rig.query("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'agentsite-%'")
         self.connections.append(count)
 
     def grown(self) -> list[str]:

@@ -1,0 +1,14 @@
+"""Connections to the site's database past Django and its pool."""
+
+from typing import Any
+
+import psycopg
+from django.db import connection
+
+DJANGOS = ("cursor_factory", "context", "prepare_threshold")
+
+
+def connect(**wanted: Any) -> psycopg.Connection[Any]:
+    """A new one, with everything that DATABASE_URL says (certificates too) and what is `wanted` besides."""
+    parameters = {name: value for name, value in connection.get_connection_params().items() if name not in DJANGOS}
+    return psycopg.connect(**{**parameters, **wanted})
