@@ -251,6 +251,11 @@ class Tab:
         self.socket.send(json.dumps({"type": "sync", "version": self.version, "cursors": self.cursors}))
 
 
+def surroundings() -> dict[str, str]:
+    """The environment for processes of a site. Without what a test said by importing the web process's module: that it is one."""
+    return {name: value for name, value in os.environ.items() if name != "AGENTSITE_PROCESS"}
+
+
 @contextmanager
 def running_site(place: Path, model_url: str) -> Iterator[Site]:
     """Create the database, migrate, seed, start web and one worker; everything ends with the block."""
@@ -258,7 +263,7 @@ def running_site(place: Path, model_url: str) -> Iterator[Site]:
     server.execute("DROP DATABASE IF EXISTS site_under_test WITH (FORCE)")
     server.execute("CREATE DATABASE site_under_test")
     server.close()
-    env = os.environ | {
+    env = surroundings() | {
         "DATABASE_URL": make_conninfo(os.environ["DATABASE_URL"], dbname="site_under_test"),
         "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
         "AGENTSITE_DATA_DIR": str(place), "DEBUG": "1", "OPENAI_API_KEY": "sk-test-secret", "OPENAI_BASE_URL": model_url,

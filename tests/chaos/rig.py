@@ -22,6 +22,7 @@ from agentsite.local import ROOT, site_processes, web_answers
 from agentsite.processes import Child, Running, Supervisor
 from tests.chaos.proxy import Loop, Proxy
 from tests.fake_openai import FakeOpenAI
+from tests.site import surroundings
 
 # Of beat there should be one; that two do no harm is part of the experiment.
 WEBS, WORKERS, BEATS = 2, 2, 2
@@ -107,7 +108,7 @@ def running_rig() -> Iterator[Rig]:
     # Experiments kill more often than the supervisor takes for steady.
     with mock.patch("agentsite.processes.STEADY", 1), Supervisor() as supervisor, FakeOpenAI(strict=False) as fake:
         place = throw_away_directory(supervisor)
-        env = os.environ | {
+        env = surroundings() | {
             "DJANGO_SETTINGS_MODULE": "tests.chaos.settings",
             "SECRET_KEY": secrets.token_urlsafe(50),
             "DEBUG": "0",
