@@ -63,6 +63,7 @@ ALLOWED = {
     ("benchmarks/stream.py", "urllib.request"): "asks the fake model's server what it has seen",
     ("benchmarks/relay.py", "aiohttp"): "what a plain relay would cost, to compare with",
     ("benchmarks/load.py", "aiohttp"): "the watchers",
+    ("benchmarks/growth.py", "aiohttp"): "the watcher",
     ("benchmarks/idle_sockets.py", "aiohttp"): "the watchers",
 }
 
