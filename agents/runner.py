@@ -172,9 +172,9 @@ def _end(
     active.leave()
     said_last = {"attempt": active.run.attempt, "parts": parts, "count": count, "facts": facts, "rest": rest}
     end = partial(services.end_run, active.run, status, error, **said_last)
-    logger.info("%s at step %d, attempt %d", status, active.run.step, active.run.attempt)
     try:
         persist(partial(_write_all, end, bill, partial(people.want_human, active.run.thread_id) if wants_human else None))
+        logger.info("%s at step %d, attempt %d", status, active.run.step, active.run.attempt)
     except LeaseLost:
         logger.info("run %s had ended already", active.run.pk)
         persist(bill)

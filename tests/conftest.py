@@ -12,7 +12,7 @@ from agents import services, tasks
 from agents.agent import Agent
 from agentsite.agents import AGENTS
 from tests.fake_openai import FakeOpenAI
-from tests.site import Site, running_site
+from tests.site import Person, Site, running_site
 from threads.models import Message, Run, Thread, User
 
 
@@ -131,3 +131,8 @@ def site(fake_server: FakeOpenAI, tmp_path_factory: pytest.TempPathFactory) -> I
     """The whole site as real processes on a database of its own."""
     with running_site(tmp_path_factory.mktemp("site"), fake_server.url) as site:
         yield site
+
+
+@pytest.fixture
+def alice_there(site: Site) -> Person:
+    return site.person("alice")

@@ -123,11 +123,6 @@ def test_keys_in_the_admin_are_issued_and_revoked_and_never_changed(alice: User,
 
 
 @pytest.fixture
-def alice_there(site: Site) -> Person:
-    return site.person("alice")
-
-
-@pytest.fixture
 def thread_there(alice_there: Person) -> str:
     return alice_there.new_thread("story")
 

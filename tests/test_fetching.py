@@ -244,7 +244,7 @@ def test_the_port_is_one_of_two(names: Names) -> None:
 
 NOT_HTTP = [
     "file:///etc/passwd", "ftp://public.test/", "gopher://127.0.0.1:6379/_INFO", "data:text/plain,hello", "javascript:alert(1)", "dict://127.0.0.1/",
-    "unix:///tmp/socket", "http+unix://%2Ftmp%2Fsocket/", "ws://public.test/", "jar:http://public.test/", "view-source:http://public.test/",
+    "unix:///run/socket", "http+unix://%2Frun%2Fsocket/", "ws://public.test/", "jar:http://public.test/", "view-source:http://public.test/",
     "//public.test/", "public.test", "/", "", "http:", "http:public.test", "http:/public.test", "http:///public.test", "mailto:a@public.test",
 ]  # fmt: skip
 

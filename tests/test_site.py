@@ -16,11 +16,6 @@ WORDS = "".join(f"w{n} " for n in range(150))
 
 
 @pytest.fixture
-def alice_there(site: Site) -> Person:
-    return site.person("alice")
-
-
-@pytest.fixture
 def shared(site: Site, alice_there: Person) -> str:
     thread = alice_there.new_thread("story")
     assert alice_there.post(f"/threads/{thread}/members", username="bob").status_code == 201

@@ -1,5 +1,5 @@
-"""What a process counts about itself, and its sign of life: one row a process, written every few seconds, so that any web process can
-answer for the whole site."""
+"""What a process counts about itself, and its sign of life: one row a process, written every few seconds (by a web process while it
+has sockets), so that any web process can answer for the whole site."""
 
 import os
 import socket

@@ -114,18 +114,13 @@ class Load:
 
 async def differs(person: Person, thread: str, tab: str) -> list[str]:
     """What is wrong if the page in this browser is not the one that opens now."""
-    fresh = await person.open(thread)
-    async with asyncio.timeout(30):
-        while (page := await person.browsers.view(fresh))["version"] is None:
-            await asyncio.sleep(0.05)
-        start = page["before"] or 0
-        # The last push may have been lost: the watch loop finds that within two of its rounds.
-        for _ in range(200):
-            view = await person.browsers.view(tab, start)
-            if view["shown"] == page["shown"] and not view["live"]:
-                break
-            await asyncio.sleep(0.05)
-    await person.browsers.close(fresh)
+    page = await person.fresh(thread)
+    # The last push may have been lost: the watch loop finds that within two of its rounds.
+    for _ in range(200):
+        view = await person.browsers.view(tab, page["before"] or 0)
+        if view["shown"] == page["shown"] and not view["live"]:
+            break
+        await asyncio.sleep(0.05)
     return [] if view["shown"] == page["shown"] else [f"{tab} shows {view['shown']}\ninstead of {page['shown']}"]
 
 

@@ -70,6 +70,15 @@ class Person:
         await self.browsers.open(name, thread, self.headers)
         return name
 
+    async def fresh(self, thread: str) -> dict[str, Any]:
+        """What a page shows that is opened now."""
+        tab = await self.open(thread)
+        async with asyncio.timeout(30):
+            while (page := await self.browsers.view(tab))["version"] is None:
+                await asyncio.sleep(0.01)
+        await self.browsers.close(tab)
+        return page
+
     async def rows(self, thread: str) -> dict[str, Any]:
         """The thread's newest rows."""
         return await self.get(f"/threads/{thread}/messages?view=rows&limit=200")

@@ -48,7 +48,7 @@ class Proxy:
 
     def __init__(self, loop: Loop, targets: list[Address], listen: Path | None = None, seed: int = 0) -> None:
         self._loop, self._targets, self._dice = loop, cycle(targets), random.Random(seed)
-        self.delay, self.drop, self.refuse = 0.0, 0.0, False
+        self.delay, self.drop = 0.0, 0.0
         self.cuts = self.dropped = 0
         self._open: set[Pair] = set()
         self.port = loop.run(self._listen(listen))
@@ -56,11 +56,6 @@ class Proxy:
     def cut(self, share: float = 1.0) -> int:
         """Cut this share of the open connections, at random; says how many."""
         return self._loop.run(self._cut(share))
-
-    def close(self) -> None:
-        """Listen no more, and cut what is open."""
-        self._server.close()
-        self.cut()
 
     async def _cut(self, share: float) -> int:
         chosen = [pair for pair in self._open if self._dice.random() < share]
@@ -78,9 +73,6 @@ class Proxy:
         return int(self._server.sockets[0].getsockname()[1])
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self.refuse:
-            writer.transport.abort()
-            return
         target = next(self._targets)
         try:
             there = await (asyncio.open_unix_connection(target) if isinstance(target, Path) else asyncio.open_connection(*target))

@@ -103,10 +103,27 @@ async def test_beats(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
         for name in ("beat0", "beat1"):
             rig.kill(name, signal.SIGSTOP)
         row.times += 1
-        await asyncio.sleep(60 if full else 10)
-        await under.probe(time.monotonic())
-        for name in ("beat0", "beat1"):
-            rig.kill(name, signal.SIGCONT)
+        try:
+            await asyncio.sleep(60 if full else 10)
+            await under.probe(time.monotonic())
+        finally:
+            for name in ("beat0", "beat1"):
+                rig.kill(name, signal.SIGCONT)
+
+
+async def test_lines_of_the_workers_cut(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
+    """the workers' lines to Redis and Postgres slow (20 ms), and cut"""
+    for line in (rig.broker, rig.database):
+        line.delay = 0.02
+    try:
+        async with load(crowd, row) as under:
+            for _ in range(20 if full else 4):
+                row.times += rig.broker.cut() + rig.database.cut()
+                await under.probe(time.monotonic())
+                await asyncio.sleep(1)
+    finally:
+        for line in (rig.broker, rig.database):
+            line.delay = 0.0
 
 
 async def test_deploys(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:

@@ -78,7 +78,7 @@ async def test_stop_while_a_tool_hangs(rig: Rig, crowd: Crowd, row: Row, full: b
     """stop while a tool hangs"""
     (person,) = await crowd.come(1)
     for _ in range(5):
-        thread, tab, run, seen = await asked(crowd, rig, person, "[[tool=hang]]", "tools")
+        thread, tab, run, _seen = await asked(crowd, rig, person, "[[tool=hang]]", "tools")
 
         async def hangs(thread: str = thread) -> bool:
             return any(call["status"] == "running" for call in (await person.rows(thread))["tool_calls"])
@@ -91,7 +91,6 @@ async def test_stop_while_a_tool_hangs(rig: Rig, crowd: Crowd, row: Row, full: b
         row.times, row.runs = row.times + 1, row.runs + 1
         (call,) = (await person.rows(thread))["tool_calls"]
         row.lost += (ended["status"], call["status"]) != ("stopped", "unknown")
-        del seen
     row.lost += sum(taken > limit(full) for taken in row.recoveries)
     assert not row.lost, row.recoveries
 

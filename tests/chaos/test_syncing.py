@@ -22,9 +22,11 @@ async def dropping(rig: Rig, share: float) -> AsyncIterator[None]:
     """This share of Redis' pushes does not reach the web processes."""
     rig.pushes.drop = share
     rig.pushes.cut()  # what is open was opened without
-    yield
-    rig.pushes.drop = 0.0
-    rig.pushes.cut()
+    try:
+        yield
+    finally:
+        rig.pushes.drop = 0.0
+        rig.pushes.cut()
 
 
 async def cutting(rig: Rig, dice: random.Random, row: Row) -> None:

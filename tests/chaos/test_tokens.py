@@ -81,11 +81,8 @@ async def answer(person: Person, plan: Plan, dice: random.Random) -> list[str]:
 
 async def shown_otherwise(person: Person, thread: str, tabs: list[str]) -> list[str]:
     """The browsers whose pages differ from one that is opened now."""
-    fresh = await person.open(thread)
-    while (page := await person.browsers.view(fresh))["version"] is None:
-        await asyncio.sleep(0.01)
+    page = await person.fresh(thread)
     views = {tab: await person.browsers.view(tab) for tab in tabs}
-    await person.browsers.close(fresh)
     return [f"{tab} shows {view['shown']}, not {page['shown']}" for tab, view in views.items() if view["shown"] != page["shown"]]
 
 

@@ -48,7 +48,7 @@ async def test_a_task_delivered_many_times(rig: Rig, crowd: Crowd, row: Row, ful
 async def test_tools_whose_worker_dies(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     """a tool crashing before, inside or after its effect"""
     people = await crowd.come(10)
-    for number in range(4):
+    for _ in range(4):
         for name in ("worker0", "worker1"):
             await alive(crowd, rig, name)
         threads = [await person.thread("tools") for person in people]
@@ -69,7 +69,6 @@ async def test_tools_whose_worker_dies(rig: Rig, crowd: Crowd, row: Row, full: b
         sql = "SELECT id::text, status FROM threads_toolcall WHERE thread_id = ANY(%s::uuid[])"
         found = dict(await asyncio.to_thread(rig.query, sql, threads))
         row.lost += sum(status != "unknown" for status in found.values()) + (len(found) != len(places) * len(threads))
-        del number
     times = Counter(rig.effects())
     row.lost += sum(count > 1 for (word, _), count in times.items() if word != "again")
     assert not row.lost
