@@ -41,9 +41,9 @@ class Load:
     asked: list[Asked] = field(default_factory=list)
     tabs: dict[str, tuple[Person, str]] = field(default_factory=dict)
     over: bool = False
-    # Whether workers are killed here, and how many answers lost three of them in one step.
-    kills: bool = False
-    excused: int = 0
+    # How many of a run's workers were killed, and what may fail for it: three in one step are the most a run survives.
+    killed: Counter[str] = field(default_factory=Counter)
+    given_up: int = 0
     _tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def keep_asking(self, person: Person) -> None:
@@ -61,6 +61,7 @@ class Load:
     async def taken_over(self, held: list[dict[str, Any]], since: float) -> None:
         """Wait until nobody waits for a dead worker any more; notes how long that took."""
         waiting = {run["id"]: run["attempt"] for run in held}
+        self.killed.update(waiting.keys())
         while waiting:
             assert time.monotonic() - since < TAKEN_OVER_WITHIN, f"{len(waiting)} runs are stuck"
             await asyncio.sleep(0.1)
@@ -99,10 +100,9 @@ class Load:
         assert not wrong, "\n".join([*wrong, *self.crowd.rig.traces()])[:6000]
 
     async def _wrong(self, asked: Asked, run: dict[str, Any]) -> list[str]:
-        if self.kills and run["status"] == "failed" and run["error"]["kind"] == "crashed" and run["crashes"] >= 2:
-            # Three workers died in one step of it: it says so, and can be asked again. There must not be many.
-            self.excused += 1
-            return [] if self.excused <= max(1, len(self.asked) // 10) else [f"{asked} is one too many that crashed three times"]
+        if self.killed[asked.run] >= 3 and run["status"] == "failed" and run["error"]["kind"] == "crashed":
+            self.given_up += 1
+            return []
         sql = """SELECT m.content, (SELECT count(*) FROM threads_toolcall c WHERE c.run_id = m.run_id) FROM threads_message m
                  WHERE m.run_id = %s AND m.role = 'assistant' ORDER BY m.step_order"""
         rows = await asyncio.to_thread(self.crowd.rig.query, sql, asked.run)
@@ -125,9 +125,9 @@ async def differs(person: Person, thread: str, tab: str) -> list[str]:
 
 
 @asynccontextmanager
-async def load(crowd: Crowd, row: Row, people: int = 8, *, kills: bool = False) -> AsyncIterator[Load]:
+async def load(crowd: Crowd, row: Row, people: int = 8) -> AsyncIterator[Load]:
     """So many people who ask all the time; counts when the block is over."""
-    under = Load(crowd, row, kills=kills)
+    under = Load(crowd, row)
     for person in await crowd.come(people):
         under._tasks.append(asyncio.create_task(under.keep_asking(person)))
     await asyncio.sleep(2)

@@ -69,7 +69,7 @@ class Rig:
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Ask the database, past the proxy."""
         with psycopg.connect(self.env["DATABASE_URL"], autocommit=True) as connection:
-            cursor = connection.execute(sql, values)
+            cursor = connection.execute(sql, values or None)  # without values, % is only a %
             return cursor.fetchall() if cursor.description else []
 
     def people(self, number: int) -> list[dict[str, Any]]:
