@@ -7,7 +7,7 @@ from django.db.models import Count, Max
 
 from threads.broadcast import user_group
 from threads.consumers import NOT_YOURS, PushSocket
-from threads.models import Thread, User
+from threads.models import Thread
 from threads.rows import Json, thread_rows
 from threads.watch import Seen, read
 
@@ -19,29 +19,29 @@ class MeSocket(PushSocket):
 
     digest: dict[str, Any] | None = None
 
-    async def join(self, user: User) -> None:
+    async def join(self) -> None:
         """Join, then send the list."""
-        await self.enter(user_group(user.pk))
-        await self.sync(None, {})
+        await self.enter(user_group(self.user.pk))
+        await self.catch_up(None, {})
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """The newest threads; this feed has no versions."""
         del version, cursors
         async with self.lock:
             self.digest, threads = await read(lambda: (self._digest(), self._newest()))
-            await self.push(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
+            await self.send(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """With each ping, see whether the list moved since it was last sent."""
         await super().observe(seen, ping=ping)
         if ping and seen.signed_in and await read(self._digest) != self.digest:
-            await self.sync(None, {})
+            await self.catch_up(None, {})
 
     def _newest(self) -> list[Json]:
-        return thread_rows(Thread.objects.filter(members__user=self.caller.user).listed().values_list("pk", flat=True)[:NEWEST])
+        return thread_rows(Thread.objects.filter(members__user=self.user).listed().values_list("pk", flat=True)[:NEWEST])
 
     def _digest(self) -> dict[str, Any]:
-        return Thread.objects.filter(members__user=self.caller.user).aggregate(count=Count("id"), newest=Max("last_activity"))
+        return Thread.objects.filter(members__user=self.user).aggregate(count=Count("id"), newest=Max("last_activity"))
 
 
 class NoSuchSocket(PushSocket):

@@ -151,6 +151,17 @@ class Person:
         return self.http.post(path, data=fields, headers={"Referer": self.site.url})
 
 
+def closed(socket: ClientConnection, within: float) -> int:
+    """Read until the server closes it; the code."""
+    deadline = time.monotonic() + within
+    try:
+        while True:
+            socket.recv(timeout=max(0.01, deadline - time.monotonic()))
+    except ConnectionClosed as error:
+        assert error.rcvd is not None
+        return error.rcvd.code
+
+
 class Tab:
     """A socket and what a page would hold of it: rows by id, and the live parts of runs.
 
@@ -206,14 +217,7 @@ class Tab:
 
     def closed(self, seconds: float = 15) -> int:
         """Receive until the server closes; returns its code."""
-        deadline = time.monotonic() + seconds
-        try:
-            while time.monotonic() < deadline:
-                self.receive(max(0.01, deadline - time.monotonic()))
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code
-        raise AssertionError("still open")
+        return closed(self.socket, seconds)
 
     def _apply(self, frame: dict[str, Any]) -> None:
         if frame["type"] == "delta":

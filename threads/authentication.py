@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.cookies import SimpleCookie
 from importlib import import_module
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user
-from django.http import HttpRequest
+from django.http import HttpRequest, parse_cookie
 from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
@@ -60,10 +59,9 @@ def caller_of_socket(headers: Mapping[bytes, bytes]) -> Caller | None:
     if given.lower().startswith(BEARER):
         found = ApiKey.objects.person(given[len(BEARER) :])
         return Caller(found[1], api_key=found[0].pk) if found else None
-    cookie = SimpleCookie(headers.get(b"cookie", b"").decode("latin1"))
-    if settings.SESSION_COOKIE_NAME not in cookie:
+    key = parse_cookie(headers.get(b"cookie", b"").decode("latin1")).get(settings.SESSION_COOKIE_NAME, "")
+    if not key.isalnum():  # Django makes no others, and not every one can be asked for
         return None
-    key = cookie[settings.SESSION_COOKIE_NAME].value
     request = HttpRequest()
     request.session = import_module(settings.SESSION_ENGINE).SessionStore(key)
     user = get_user(request)

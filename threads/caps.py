@@ -10,6 +10,8 @@ from django.conf import settings
 # A page asks at most every 150 ms, and pings now and then.
 FRAMES, WITHIN_SECONDS = 50, 5.0
 READS_AT_ONCE = 2
+# All of a person's tabs may come back at once, some of them twice.
+COMES_PER_SOCKET, COMES_WITHIN_SECONDS = 3, 10.0
 
 
 class Crowd:
@@ -18,12 +20,18 @@ class Crowd:
     def __init__(self) -> None:
         self._open: Counter[UUID] = Counter()
         self._gates: dict[UUID, asyncio.Semaphore] = {}
+        self._came: deque[tuple[float, UUID]] = deque()
+        self._lately: Counter[UUID] = Counter()
 
     def enter(self, person: UUID) -> bool:
-        """Count one more socket; False, and not counted, if that is too many."""
-        if self._open[person] >= settings.MAX_SOCKETS_PER_PERSON:
+        """Count one more socket; False, and not counted, if those are too many, or came too fast after each other."""
+        self._forget()
+        most = settings.MAX_SOCKETS_PER_PERSON
+        if self._open[person] >= most or self._lately[person] >= most * COMES_PER_SOCKET:
             return False
         self._open[person] += 1
+        self._lately[person] += 1
+        self._came.append((time.monotonic(), person))
         return True
 
     def leave(self, person: UUID) -> None:
@@ -32,6 +40,14 @@ class Crowd:
         if self._open[person] <= 0:
             del self._open[person]
             self._gates.pop(person, None)
+
+    def _forget(self) -> None:
+        """Who came longer ago than counts."""
+        while self._came and time.monotonic() - self._came[0][0] > COMES_WITHIN_SECONDS:
+            _, person = self._came.popleft()
+            self._lately[person] -= 1
+            if not self._lately[person]:
+                del self._lately[person]
 
     def gate(self, person: UUID) -> asyncio.Semaphore:
         """Lets through a few reads of one person at a time: the others of theirs wait for it, not those of other people."""

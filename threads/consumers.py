@@ -2,11 +2,13 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 import msgspec
+import redis
 from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
@@ -25,7 +27,6 @@ from threads.watch import Seen, look, read, watch
 NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE, TOO_MANY = 4401, 4400, 4403, 4404, 4408, 4429
 TRY_AGAIN = 1013
 SILENCE_SECONDS = 30
-MAX_UNHEARD_BYTES = 2_000_000
 
 
 class SyncRequest(msgspec.Struct):
@@ -50,13 +51,14 @@ class Refused(Exception):
 class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """A socket of one person, or of a program on their behalf. Subclasses say which group they join and what a fresh page needs."""
 
-    caller: Caller
+    caller: Caller | None = None
+    user: User
     wanted = USUAL
     thread_id: UUID | None = None
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.heard, self.unheard_bytes, self.lock, self.pace = time.monotonic(), 0, asyncio.Lock(), Pace()
+        self.heard, self.lock, self.pace = time.monotonic(), asyncio.Lock(), Pace()
         self.joined: list[str] = []
         self.over = False
 
@@ -66,7 +68,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             await super().__call__(scope, receive, send)
         finally:
             watch.discard(self)
-            if hasattr(self, "caller"):
+            if self.caller:
                 crowd.leave(self.caller.user.pk)
 
     async def connect(self) -> None:
@@ -74,8 +76,8 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         await self.accept()
         try:
             await self._let_in()
-            await self.enter(person_group(self.caller.user.pk))
-            await self.join(self.caller.user)
+            await self.enter(person_group(self.user.pk))
+            await self.join()
             watch.add(self)
         except Refused as refused:
             await self.close(refused.code)
@@ -85,18 +87,19 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """As channels does, but without looking for old database connections: that is a thread hop for every frame.
 
-        All reads go through `read`, which gives its connection back. While the database is away, browsers come again later.
+        All reads go through `read`, which gives its connection back. While the database or Redis is away, browsers come again later.
         """
         try:
             await getattr(self, get_handler_name(message))(message)
-        except OperationalError:
+        except (OperationalError, redis.RedisError):
             await self.close(TRY_AGAIN)
 
     async def disconnect(self, code: int) -> None:
         """Leave the groups and the watch."""
         watch.discard(self)
-        for group in self.joined:
-            await self.channel_layer.group_discard(group, self.channel_name)
+        with suppress(redis.RedisError):  # a Redis that is away has forgotten the groups by itself
+            for group in self.joined:
+                await self.channel_layer.group_discard(group, self.channel_name)
 
     async def close(self, code: int) -> None:
         """End the socket, for good."""
@@ -117,17 +120,21 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         except msgspec.MsgspecError:
             await self.close(BAD_FRAME)
             return
-        self.heard, self.unheard_bytes = time.monotonic(), 0
+        self.heard = time.monotonic()
         if self.pace.too_fast():
             await self.close(TOO_MANY)
         elif request.type == "sync":
             self.wanted = Wanted(request.ended, request.start, frozenset(request.skip))
-            async with crowd.gate(self.caller.user.pk):
-                await self.sync(request.version, request.cursors)
+            await self.catch_up(request.version, request.cursors)
 
-    async def join(self, user: User) -> None:
+    async def join(self) -> None:
         """Check that the person may be here, join the group, then send what is newer than the browser has."""
         raise NotImplementedError
+
+    async def catch_up(self, version: int | None, cursors: dict[str, int]) -> None:
+        """Send what is missing, after what else the person asked for."""
+        async with crowd.gate(self.user.pk):
+            await self.sync(version, cursors)
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """Send what is missing."""
@@ -136,12 +143,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def frame(self, message: dict[str, Any]) -> None:
         """Forward a frame from the group."""
         async with self.lock:
-            await self.push(message["text"])
-
-    async def push(self, text: str) -> None:
-        """Send, and count what the browser has not yet shown to have read."""
-        self.unheard_bytes += len(text)
-        await self.send(text)
+            await self.send(message["text"])
 
     async def recheck(self, message: dict[str, Any]) -> None:
         """Somebody signed out or was removed; the watch loop would see it within a second, a push is sooner."""
@@ -153,7 +155,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         """Close for who may no longer watch, or no longer listens."""
         if await self._close_if_gone(seen):
             return
-        if time.monotonic() - self.heard > SILENCE_SECONDS or self.unheard_bytes > MAX_UNHEARD_BYTES:
+        if time.monotonic() - self.heard > SILENCE_SECONDS:
             await self.close(IDLE)
         elif ping:
             await self.send(msgspec.json.encode({"type": "ping", "version": seen.version, "cursors": seen.cursors}).decode())
@@ -177,7 +179,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         require_scope(caller.user, "view")
         if not crowd.enter(caller.user.pk):
             raise Refused(TOO_MANY)
-        self.caller = caller
+        self.caller, self.user = caller, caller.user
         note(user=caller.user.pk)
 
     def _is_own(self, origin: str, host: str) -> bool:
@@ -191,14 +193,14 @@ class ThreadSocket(PushSocket):
     version = -1
     seen: Seen | None = None
 
-    async def join(self, user: User) -> None:
+    async def join(self) -> None:
         """Join first, then read: a frame of the meantime is dropped by its version, a missed one could not be told."""
         thread_id: UUID = self.scope["url_route"]["kwargs"]["thread_id"]
-        if not await read(lambda: may_view(user, thread_id)):
+        if not await read(lambda: may_view(self.user, thread_id)):
             raise Refused(NOT_YOURS)
         self.thread_id, self.cursors = thread_id, dict[str, int]()
         await self.enter(thread_group(thread_id))
-        await self.sync(*self._asked())
+        await self.catch_up(*self._asked())
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """Frames that arrive meanwhile wait behind the lock."""
@@ -210,7 +212,7 @@ class ThreadSocket(PushSocket):
                 return
             self.version = frame["version"]
             self.cursors.update({delta["run"]: delta["end"] for delta in frame["deltas"]})
-            await self.push(msgspec.json.encode(frame).decode())
+            await self.send(msgspec.json.encode(frame).decode())
 
     async def frame(self, message: dict[str, Any]) -> None:
         """Forward, and remember how far this browser has come if nothing was lost before it."""
@@ -219,14 +221,14 @@ class ThreadSocket(PushSocket):
                 self.cursors[message["run"]] = message["end"]
             elif message["version"] == self.version + 1:
                 self.version = message["version"]
-            await self.push(message["text"])
+            await self.send(message["text"])
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Catch up if still behind what the rows said a tick ago: that frame is lost, and the last one leaves no gap to notice."""
         await super().observe(seen, ping=ping)
         before, self.seen = self.seen, seen
         if before and not self.over and self._is_behind(before):
-            await self.sync(self.version, self.cursors)
+            await self.catch_up(self.version, self.cursors)
 
     def _is_behind(self, seen: Seen) -> bool:
         return seen.version > self.version or any(end > self.cursors.get(run, 0) for run, end in seen.cursors.items())

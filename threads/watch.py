@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
+import redis
 from channels.layers import get_channel_layer
 from django.db import Error, OperationalError, connection
 
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 TICK = 1.0
 PING_TICKS = 5
+FAILED = 1011
 # Consumers' reads run here: bounded, and not one at a time as with the default thread-sensitive executor.
 READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
 
@@ -64,11 +66,14 @@ class Seen:
 class Watched(Protocol):
     """An open socket."""
 
-    caller: Caller
+    caller: Caller | None
     thread_id: UUID | None
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Act on what the rows say: close, catch up, ping."""
+
+    async def close(self, code: int) -> None:
+        """End it."""
 
 
 async def read(query: Callable[[], T]) -> T:
@@ -87,7 +92,7 @@ def look(sockets: list[Watched]) -> list[Seen]:
     """One query for all of them, in their order."""
     if not sockets:
         return []
-    who = [(s.caller.session_key, s.caller.password, s.caller.api_key, s.caller.user.pk, s.thread_id) for s in sockets]
+    who = [(c.session_key, c.password, c.api_key, c.user.pk, socket.thread_id) for socket in sockets if (c := socket.caller)]
     with connection.cursor() as cursor:
         cursor.execute(LOOK, [list(column) for column in zip(*who, strict=True)])
         rows = sorted(cursor.fetchall())
@@ -113,9 +118,6 @@ class Watch:
         self._sockets.discard(socket)
 
     async def _run(self) -> None:
-        if self._anchor is None:
-            # A subscription that stays: without any, the channel layer polls, and a first frame waits up to 100 ms.
-            self._anchor = await get_channel_layer().new_channel()
         tick = 0
         while self._sockets:
             due = time.monotonic() + TICK
@@ -124,12 +126,15 @@ class Watch:
             tick += 1
             sockets = list(self._sockets)
             try:
+                if self._anchor is None:
+                    # A subscription that stays: without any, the channel layer polls, and a first frame waits up to 100 ms.
+                    self._anchor = await get_channel_layer().new_channel()
                 seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
                 if ping := tick % PING_TICKS == 0:
                     SOCKETS.set(len(sockets))
                     await read(Process.objects.beat)
-            except Error as error:
-                # The database is away, or its tables are of another version; whoever is behind is seen when it is back.
+            except (Error, redis.RedisError) as error:
+                # The database or Redis is away, or its tables are of another version; whoever is behind is seen when it is back.
                 logger.warning("the sockets were not looked after (%s)", type(error).__name__)
                 continue
             pairs = zip(sockets, seen, strict=True)
@@ -140,6 +145,10 @@ class Watch:
             await socket.observe(seen, ping=ping)
         except OperationalError:
             logger.info("a socket could not be brought up to date: the database is away")
+        except Exception:
+            # Whatever is wrong with one socket, the others are looked after; its browser comes back.
+            logger.exception("a socket failed")
+            await socket.close(FAILED)
 
 
 watch = Watch()

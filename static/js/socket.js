@@ -5,6 +5,7 @@ const MAX_DELAY = 5000;
 const CROWDED_DELAY = 30000;
 const PING_EVERY = 8000;
 const SILENCE = 12000; // the server pings every 5 s
+const MAX_SILENCE = 120000; // a first frame may be megabytes on a slow line
 const OFFLINE_SILENCE = 6000;
 
 export class LiveSocket {
@@ -15,6 +16,7 @@ export class LiveSocket {
   constructor({ address, onFrame, onState, onGone }) {
     Object.assign(this, { address, onFrame, onState, onGone });
     this.failures = 0;
+    this.silences = 0;
     this.socket = null;
     this.lastHeard = 0;
     addEventListener("online", () => this.reconnect());
@@ -36,6 +38,7 @@ export class LiveSocket {
   receive(frame) {
     this.lastHeard = Date.now();
     this.failures = 0;
+    this.silences = 0;
     this.report();
     if (frame.type === "ping") this.send({ type: "ping" });
     this.onFrame(frame);
@@ -80,9 +83,16 @@ export class LiveSocket {
 
   tick() {
     if (!this.socket) return;
-    if (Date.now() - this.lastHeard > (navigator.onLine ? SILENCE : OFFLINE_SILENCE)) this.reconnect();
-    else if (Date.now() - this.lastSent > PING_EVERY) this.send({ type: "ping" });
+    if (Date.now() - this.lastHeard > this.patience()) {
+      this.silences += 1;
+      this.reconnect();
+    } else if (Date.now() - this.lastSent > PING_EVERY) this.send({ type: "ping" });
     this.report();
+  }
+
+  patience() {
+    if (!navigator.onLine) return OFFLINE_SILENCE;
+    return this.socket.readyState === WebSocket.OPEN ? Math.min(MAX_SILENCE, SILENCE * 2 ** this.silences) : SILENCE;
   }
 
   // A machine without network still reaches a server on itself, so `onLine` names the trouble but never stops a try.
