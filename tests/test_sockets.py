@@ -75,7 +75,6 @@ def line_to(person: Person, thread: str) -> socket.socket:
     """A socket's bare connection, of which nothing has been read but the handshake."""
     address = urlsplit(person.site.url)
     line = socket.socket()
-    line.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
     line.settimeout(20)
     line.connect((address.hostname, address.port))
     headers = f"Host: {address.netloc}\r\nOrigin: {person.site.url}\r\nCookie: {person.cookie()}\r\n"
