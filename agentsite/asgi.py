@@ -17,14 +17,16 @@ django_application = get_asgi_application()
 from django.urls import path, re_path
 
 from agentsite.feed import MeSocket, NoSuchSocket
-from agentsite.sending import allow_large_messages
+from agentsite.serving import Requests, allow_large_messages
 from threads.consumers import ThreadSocket
 
 allow_large_messages()
+requests = Requests(django_application)
+requests.finish_before_the_end()
 sockets = [
     path("ws/threads/<uuid:thread_id>/", ThreadSocket.as_asgi()),
     path("ws/me/", MeSocket.as_asgi()),
     re_path("", NoSuchSocket.as_asgi()),
 ]
 
-application = ProtocolTypeRouter({"http": django_application, "websocket": URLRouter(sockets)})
+application = ProtocolTypeRouter({"http": requests, "websocket": URLRouter(sockets)})

@@ -244,7 +244,7 @@ class Tab:
         run = self.rows[delta["run"]]
         if run["status"] != "running" or delta["attempt"] != run["attempt"] or delta["end"] <= self.cursors[run["id"]]:
             return
-        if self.repairs and delta["start"] > self.cursors[run["id"]]:
+        if self.repairs and delta["start"] != self.cursors[run["id"]]:
             self._ask_again()
             return
         assert delta["start"] == self.cursors[run["id"]], "a hole in the stream"

@@ -4,7 +4,10 @@ import itertools
 import json
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import uuid4
 
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed
 
@@ -199,6 +202,27 @@ def test_pushes_that_get_lost_are_made_up_for(site: Site, alice_there: Person, s
         # A change nobody was told of: the last frame of all, lost.
         site.query("UPDATE threads_thread SET version = version + 1, title = 'Unheard' WHERE id = %s", shared)
         tab.until(lambda: tab.frames[-1]["type"] == "sync" and tab.frames[-1]["thread"]["title"] == "Unheard", 5)
+
+
+@pytest.mark.chaos
+def test_a_terminated_web_process_answers_what_it_has_taken_and_is_gone(site: Site, alice_there: Person, shared: str) -> None:
+    with psycopg.connect(site.env["DATABASE_URL"]) as lock, ThreadPoolExecutor(4) as pool:
+        lock.execute("SELECT 1 FROM threads_thread WHERE id = %s FOR UPDATE", [shared])
+        sent = [
+            pool.submit(alice_there.post, f"/threads/{shared}/messages", text="[[tokens=3]]Last words", id=str(uuid4())) for _ in range(4)
+        ]
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        until(lambda: len(site.query(waiting)) == len(sent))
+        web = site.processes["web"]
+        web.send_signal(signal.SIGTERM)
+        time.sleep(1)
+        assert web.poll() is None
+        assert alice_there.http.get("/healthz").status_code == 503
+        lock.rollback()
+        assert [each.result().status_code for each in sent] == [202] * len(sent)
+        web.wait(5)
+    site.start_web()
+    until(lambda: all(run["ended_at"] for run in alice_there.get(f"/threads/{shared}/messages")["runs"]))
 
 
 @pytest.mark.chaos

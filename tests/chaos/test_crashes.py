@@ -27,6 +27,15 @@ async def alive(crowd: Crowd, rig: Rig, name: str) -> None:
     await crowd.until(heard, 40, pause=0.1)
 
 
+async def another(crowd: Crowd, rig: Rig, name: str, pid: int) -> None:
+    """Wait until a process has ended and its successor was started."""
+
+    async def started() -> bool:
+        return rig.is_up(name) and rig.pid(name) != pid
+
+    await crowd.until(started, 25, pause=0.1)
+
+
 async def test_workers_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     """kill -9 of a worker at random moments"""
     dice, overs = random.Random(1), []
@@ -133,11 +142,12 @@ async def test_deploys(rig: Rig, crowd: Crowd, row: Row, full: bool) -> None:
     async with load(crowd, row) as under:
         for _ in range(10 if full else 2):
             for name in ("worker0", "web0", "worker1", "web1"):
-                held = await under.held_by(rig.pid(name)) if name.startswith("worker") else []
-                since = time.monotonic()
+                pid, since = rig.pid(name), time.monotonic()
+                held = await under.held_by(pid) if name.startswith("worker") else []
                 rig.kill(name, signal.SIGTERM)
                 row.times += 1
                 await under.taken_over(held, since)
+                await another(crowd, rig, name, pid)
                 await asyncio.sleep(2)
                 if name.startswith("worker"):
                     await alive(crowd, rig, name)
