@@ -6,6 +6,7 @@
 import asyncio
 import inspect
 import json
+import logging
 import threading
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
@@ -31,6 +32,7 @@ from threads.models import ToolCall
 from threads.parts import Call, Part
 from threads.storable import storable
 
+logger = logging.getLogger(__name__)
 MAX_RESULT_BYTES = 1_000_000
 
 
@@ -65,10 +67,12 @@ class ToolRun:
         self.thread.start()
 
     def _work(self) -> None:
-        """An unexpected error is the tool author's: it is logged by the thread's hook, the model learns only that the call failed."""
+        """An unexpected error is the tool author's: they find it in the log, the model learns only that the call failed."""
         outcome: dict[str, Any] = {"status": ToolCall.Status.FAILED, "error": ToolError("The tool failed.").as_json()}
         try:
             outcome = call_tool(self.tool, self.call, self.context)
+        except Exception:
+            logger.exception("the tool %s failed", self.tool.name)
         finally:
             try:
                 persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))

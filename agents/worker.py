@@ -16,7 +16,7 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import Error, connection
+from django.db import Error, InterfaceError, OperationalError, connection
 
 from agents.errors import AgentError, Drained, LeaseLost, ProviderError
 from agents.providers import openai
@@ -229,8 +229,10 @@ class Worker:
             while not self.closed.is_set():
                 try:
                     watch()
-                except Error as error:
+                except (OperationalError, InterfaceError) as error:
                     logger.warning("%s: the database is away (%s)", watch.__name__, type(error).__name__)
+                except Error:  # its tables may be of another version for a moment
+                    logger.exception("%s failed", watch.__name__)
                 finally:
                     connection.close()
                 self.closed.wait(seconds)

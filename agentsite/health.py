@@ -107,8 +107,7 @@ def worker() -> str:
     alive = Process.objects.alive().filter(kind=Process.Kind.WORKER, draining=False).count()
     if not alive:
         last = Process.objects.filter(kind=Process.Kind.WORKER).aggregate(last=Max("seen_at"))["last"]
-        since = f"since {_ago(last)}" if last else "ever"
-        raise Unwell(f"No worker has been heard of {since}: prompts wait. Start one (README, Settings), or read its log.")
+        raise Unwell(f"No worker has been heard of {_lately(last)}: prompts wait. Start one (README, Settings), or read its log.")
     return f"{alive} at work"
 
 
@@ -116,7 +115,7 @@ def sweeper() -> str:
     """Somebody who takes runs back from the dead."""
     last = Process.objects.aggregate(last=Max("swept_at"))["last"]
     if last is None or timezone.now() - last > LATE_SWEEP:
-        raise Unwell(f"Nobody has swept up after dead workers {f'since {_ago(last)}' if last else 'yet'}: a worker has to run for that.")
+        raise Unwell(f"Nobody has swept up after dead workers {_lately(last)}: a worker has to run for that.")
     return f"swept {_ago(last)}"
 
 
@@ -124,9 +123,7 @@ def beat() -> str:
     """Who prunes, and gives vectors to what was said."""
     last = Process.objects.aggregate(last=Max("beat_at"))["last"]
     if last is None or timezone.now() - last > LATE_BEAT:
-        raise Unwell(
-            f"Celery's beat was not heard of {f'since {_ago(last)}' if last else 'yet'}: nothing is pruned, and no vectors are made."
-        )
+        raise Unwell(f"Celery's beat has not been heard of {_lately(last)}: nothing is pruned, and no vectors are made.")
     return f"heard of {_ago(last)}"
 
 
@@ -134,7 +131,9 @@ def queue() -> str:
     """How long prompts wait for a worker. Those behind another answer of their thread do not count."""
     oldest = Run.objects.unclaimed().aggregate(at=Min("queued_at"))["at"]
     if oldest is not None and timezone.now() - oldest > LONG_QUEUE:
-        raise Unwell(f"A prompt waits for a worker since {_ago(oldest)}. All workers are busy, or none takes work: start another one.")
+        raise Unwell(
+            f"A prompt has waited for a worker for {_duration(oldest)}. All workers are busy, or none takes work: start another one."
+        )
     return "no prompt waits long"
 
 
@@ -173,7 +172,9 @@ def clock() -> str:
 def connections() -> str:
     """Postgres refuses further ones at its limit."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT (SELECT count(*) FROM pg_stat_activity), current_setting('max_connections')::int")
+        cursor.execute(
+            "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), current_setting('max_connections')::int"
+        )
         used, most = cursor.fetchone()
     if used > 0.8 * most:
         raise Unwell(f"{used} of {most} database connections are used: raise max_connections, or run fewer processes.")
@@ -213,8 +214,16 @@ def disk() -> str:
 
 
 def _ago(moment: datetime) -> str:
-    seconds = max(0, int((timezone.now() - moment).total_seconds()))
-    return f"{seconds} s ago" if seconds < 120 else f"{seconds // 60} min ago"
+    return f"{_duration(moment)} ago"
+
+
+def _lately(last: datetime | None) -> str:
+    return f"for {_duration(last)}" if last else "yet"
+
+
+def _duration(since: datetime) -> str:
+    seconds = max(0, int((timezone.now() - since).total_seconds()))
+    return f"{seconds} s" if seconds < 120 else f"{seconds // 60} min"
 
 
 NEEDED: dict[str, Probe] = {"database": database, "migrations": migrations, "redis": broker, "worker": worker, "sweeper": sweeper}

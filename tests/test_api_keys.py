@@ -3,12 +3,15 @@
 import json
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from io import StringIO
 
 import httpx2
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from websockets.sync.client import ClientConnection, connect
@@ -56,12 +59,48 @@ def test_the_same_name_revokes_and_issues_again(alice: User, bob: User, thread: 
     second = issue("script")
     assert [with_key(key).get("/api/threads").status_code for key in (first, second)] == [401, 200]
     assert ApiKey.objects.named("script").get().scopes == ["read", "operate"]
-    issue("script", "--owner", "bob")
+    third = issue("script", "--owner", "bob")
     assert ApiKey.objects.named("script").get().owner == bob
     call_command("revoke_api_key", "script", stdout=StringIO())
-    assert with_key(second).get("/api/threads").status_code == 401
+    assert with_key(third).get("/api/threads").status_code == 401
     with pytest.raises(CommandError, match="no valid key named 'script'"):
         call_command("revoke_api_key", "script")
+
+
+def test_a_key_issued_again_is_valid_for_as_long_and_only_for_who_may_sign_in(bob: User) -> None:
+    issue("script", "--owner", "bob", "--days", "30")
+    issue("script")
+    assert ApiKey.objects.named("script").get().valid_for == pytest.approx(timedelta(days=30), abs=timedelta(seconds=5))
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="no active user"):
+        issue("script")
+
+
+def test_two_who_issue_one_name_at_once_leave_one_key(alice: User) -> None:
+    def issue_one(_: int) -> str:
+        try:
+            return ApiKey.objects.issue("script", alice, ["read"])
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(8) as pool:
+        keys = list(pool.map(issue_one, range(16)))
+    assert sum(ApiKey.objects.person(key) is not None for key in keys) == 1
+
+
+def test_staff_issue_keys_for_themselves_only(alice: User, bob: User, client_of: ClientOf) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True)
+    alice.user_permissions.set(Permission.objects.filter(content_type__app_label="threads", codename__in=["add_apikey", "view_apikey"]))
+    client, boss = client_of(alice), User.objects.create_superuser("boss")
+    issue("nightly", "--owner", "bob")
+    new = {"name": "mine", "owner": str(boss.pk), "scopes": ["operate"]}
+    assert b"Select a valid choice" in client.post("/admin/threads/apikey/add/", new).content
+    assert (
+        b"Somebody else has a key" in client.post("/admin/threads/apikey/add/", new | {"owner": str(alice.pk), "name": "nightly"}).content
+    )
+    assert client.post("/admin/threads/apikey/add/", new | {"owner": str(alice.pk)}).status_code == 302
+    assert {(key.name, key.owner) for key in ApiKey.objects.all()} == {("nightly", bob), ("mine", alice)}
+    assert b"nightly" not in client.get("/admin/threads/apikey/").content
 
 
 def test_whose_key_it_is_has_to_be_known(alice: User) -> None:

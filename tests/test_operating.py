@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,10 +20,11 @@ from prometheus_client.parser import text_string_to_metric_families
 from agents import tasks
 from agentsite import health, operating
 from tests.site import Site, until
-from threads import logs
+from threads import logs, migrations
 from threads.models import Delta, Message, Process, Run, Thread
 
 Ask = Callable[..., tuple[Message, Run]]
+LAST_MIGRATION = max(Path(migrations.__path__[0]).glob("0*.py")).stem
 
 
 def doctor() -> tuple[int, str]:
@@ -61,7 +63,7 @@ def minutes_ago() -> datetime:
 
 
 def _forget_a_migration() -> None:
-    MigrationRecorder(connection).migration_qs.filter(app="threads", name="0009_processes").delete()
+    MigrationRecorder(connection).migration_qs.filter(app="threads", name=LAST_MIGRATION).delete()
 
 
 def _hold_a_lease() -> None:
@@ -77,12 +79,12 @@ def _keep_a_stream() -> None:
 
 
 SICK: dict[str, tuple[Callable[[], Any], str]] = {
-    "migrations": (_forget_a_migration, "1 migrations are missing (threads.0009_processes): run `manage.py migrate`."),
-    "worker": (lambda: beating(seen_at=minutes_ago()), "No worker has been heard of since 5 min ago"),
+    "migrations": (_forget_a_migration, f"1 migrations are missing (threads.{LAST_MIGRATION}): run `manage.py migrate`."),
+    "worker": (lambda: beating(seen_at=minutes_ago()), "No worker has been heard of for 5 min"),
     "draining": (lambda: beating(draining=True), "No worker has been heard of"),
-    "sweeper": (lambda: beating(swept_at=minutes_ago()), "Nobody has swept up after dead workers since"),
-    "beat": (lambda: beating(beat_at=minutes_ago()), "Celery's beat was not heard of since"),
-    "queue": (lambda: Run.objects.update(queued_at=minutes_ago()), "A prompt waits for a worker since"),
+    "sweeper": (lambda: beating(swept_at=minutes_ago()), "Nobody has swept up after dead workers for 5 min"),
+    "beat": (lambda: beating(beat_at=minutes_ago()), "Celery's beat has not been heard of for 5 min"),
+    "queue": (lambda: Run.objects.update(queued_at=minutes_ago()), "A prompt has waited for a worker for 5 min"),
     "leases": (_hold_a_lease, "1 answers are held by workers that are gone"),
     "deltas": (_keep_a_stream, "Streams of answers that ended half an hour ago are still kept"),
 }
@@ -97,7 +99,7 @@ def test_the_doctor_says_what_is_wrong(well: Process, ask: Ask, sickness: str) -
         code, said = doctor()
         ready = Client().get("/readyz").status_code
     finally:
-        MigrationRecorder(connection).migration_qs.get_or_create(app="threads", name="0009_processes")
+        MigrationRecorder(connection).migration_qs.get_or_create(app="threads", name=LAST_MIGRATION)
     assert (code, words in said, said.count("BAD")) == (1, True, 1), said
     assert ready == (503 if sickness in ("migrations", "worker", "draining", "sweeper") else 200)
 
@@ -190,7 +192,7 @@ def test_json_lines_carry_ids_and_neither_keys_nor_rows(settings: Any) -> None:
     quoted = "violates\nDETAIL:  Failing row contains (my secret prompt).\nits secret second line"
     with logs.about(run="r1", thread="t1", user=None):
         logger.warning("asked with %s, Bearer abc.def-123456 and sk-test-1234567890", "a-key-of-another-form")
-        logger.warning("agentsite_0123456789abcdef")
+        logger.warning("agentsite_production agentsite_" + "0123456789abcdef" * 3)
         try:
             raise ValueError(quoted)
         except ValueError:
@@ -200,7 +202,7 @@ def test_json_lines_carry_ids_and_neither_keys_nor_rows(settings: Any) -> None:
     assert (first["run"], first["thread"], first["level"], "user" in first) == ("r1", "t1", "WARNING", False)
     assert first["message"] == "asked with ***, *** and ***"
     assert "ValueError: violates" in second["trace"]
-    assert key["message"] == "***"
+    assert key["message"] == "agentsite_production ***"
     assert not any(word in out.getvalue() for word in ("secret prompt", "secret second", "another-form"))
     assert set(third) == {"time", "level", "logger", "message"}
 

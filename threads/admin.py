@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.core.exceptions import ValidationError
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 
@@ -162,7 +163,15 @@ class MemoryAdmin(admin.ModelAdmin):
 class ApiKeyForm(ModelForm):
     """A key to be issued."""
 
+    user: User
     scopes = MultipleChoiceField(choices=Scope.choices, initial=[Scope.WRITE])
+
+    def clean_name(self) -> str:
+        """A key takes the place of the one of its name."""
+        name = str(self.cleaned_data["name"])
+        if not self.user.is_superuser and ApiKey.objects.named(name).exclude(owner=self.user).exists():
+            raise ValidationError("Somebody else has a key of this name.")
+        return name
 
 
 @admin.register(ApiKey)
@@ -184,6 +193,23 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """A revoked key stays, as a record."""
         return False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        """Only superusers see the keys of others."""
+        keys = super().get_queryset(request)
+        return keys if request.user.is_superuser else keys.filter(owner=request.user.pk)
+
+    def get_form(self, request: HttpRequest, *args: Any, **options: Any) -> Any:
+        """The form knows who fills it in."""
+        form: Any = super().get_form(request, *args, **options)
+        form.user = request.user
+        return form
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        """A key may do what its owner may: only superusers issue them for others."""
+        if db_field.name == "owner" and not request.user.is_superuser:
+            options["queryset"] = User.objects.filter(pk__in=[request.user.pk])
+        return super().formfield_for_foreignkey(db_field, request, **options)
 
     def save_model(self, request: HttpRequest, obj: ApiKey, form: Any, change: bool) -> None:
         """Issue it, in place of a valid one of the same name."""

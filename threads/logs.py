@@ -15,7 +15,7 @@ from django.conf import settings
 _about: ContextVar[Mapping[str, str]] = ContextVar("about", default=MappingProxyType({}))
 
 # Keys of programs and of model servers, wherever they turn up.
-KEYS = re.compile(r"\b(?:agentsite_|sk-)[\w-]{8,}|(?i:bearer)\s+[\w.~+/-]{8,}=*")
+KEYS = re.compile(r"\b(?:agentsite_[\w-]{40,}|sk-[\w-]{8,})|(?i:bearer)\s+[\w.~+/-]{8,}=*")
 # Postgres quotes the values of a refused row after these words, line breaks and all: up to the next trace of a chain nothing is shown.
 VALUES = re.compile(r"^(DETAIL|CONTEXT):.*?(?=\n\n(?:The above exception|During handling)|\Z)", re.MULTILINE | re.DOTALL)
 HIDDEN = "***"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -61,7 +61,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     def issue(self, name: str, owner: "User", scopes: list[str], expires_at: datetime | None = None) -> str:
         """A new key, which nobody can read again later. A valid one of the same name is revoked."""
         key = MARK + secrets.token_urlsafe(32)
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('api key ' || %s, 0))", [name]
+            )  # of two at once, the later counts
             self.named(name).revoke()
             self.create(name=name, owner=owner, scopes=scopes, expires_at=expires_at, hash=hash_of(key), start=key[:SHOWN])
         return key
@@ -103,6 +106,11 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.start}…)"
+
+    @property
+    def valid_for(self) -> timedelta | None:
+        """How long it was issued for; None if until it is revoked."""
+        return self.expires_at - self.created_at if self.expires_at else None
 
     @property
     def grants(self) -> frozenset[str]:

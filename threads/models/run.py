@@ -128,6 +128,7 @@ class Run(HeldRun):
             models.Index(fields=["thread", "version"], name="run_by_version"),
             models.Index(fields=["lease_until"], name="run_running", condition=Q(status="running")),
             models.Index(fields=["wake_at"], name="run_queued", condition=Q(status="queued")),
+            models.Index(fields=["status"], name="run_live", condition=Q(status__in=["queued", "running", "waiting"])),
             models.Index(fields=["ended_at"], name="run_ended"),
         ]
         constraints = [

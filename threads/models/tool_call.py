@@ -85,6 +85,9 @@ class ToolCall(models.Model):
         indexes = [
             models.Index(fields=["thread", "version"], name="tool_call_by_version"),
             models.Index(fields=["thread"], name="tool_call_untrusted", condition=Q(untrusted=True)),
+            models.Index(
+                fields=["status"], name="tool_call_waiting", condition=Q(status__in=["awaiting_approval", "requested", "unknown"])
+            ),
             models.Index(fields=["expires_at"], name="tool_call_open", condition=Q(status__in=["requested", "awaiting_approval"])),
         ]
         constraints = [

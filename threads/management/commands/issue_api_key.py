@@ -29,7 +29,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--scope", action="append", choices=Scope.values, dest="scopes", help="what it may do; may be repeated (default: write)"
         )
-        parser.add_argument("--days", type=_days, help="how long it is valid (default: until it is revoked)")
+        parser.add_argument(
+            "--days", type=_days, help="how long it is valid (default: as long as the one before it, or until it is revoked)"
+        )
 
     def handle(self, *args: Any, name: str, owner: str | None, scopes: list[str] | None, days: int | None, **options: Any) -> None:
         """Issue it."""
@@ -37,9 +39,10 @@ class Command(BaseCommand):
         if not 0 < len(name) <= 100:
             raise CommandError("The name must have 1 to 100 characters.")
         old = ApiKey.objects.named(name).select_related("owner").first()
-        person = _person(owner) if owner or old is None else old.owner
+        person = _person(owner or (old.owner.username if old else None))
         scopes = scopes or (old.scopes if old else [Scope.WRITE.value])
-        expires_at = timezone.now() + timedelta(days=days) if days else None
+        valid_for = timedelta(days=days) if days else old and old.valid_for
+        expires_at = timezone.now() + valid_for if valid_for else None
         key = ApiKey.objects.issue(name, person, scopes, expires_at)
         until = f", until {expires_at:%Y-%m-%d %H:%M} UTC" if expires_at else ""
         revoked = " The one before it is revoked." if old else ""
