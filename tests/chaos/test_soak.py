@@ -69,7 +69,7 @@ async def test_soak(rig: Rig, crowd: Crowd, row: Row, request: pytest.FixtureReq
     seconds, dice = float(request.config.getoption("--soak")), random.Random(5)
     people = await crowd.come(20)
     threads = {person.name: [await person.thread("tools") for _ in range(5)] for person in people}
-    gauge, over = Gauge(rig), time.monotonic() + seconds
+    gauge, over, pids = Gauge(rig), time.monotonic() + seconds, {name: rig.pid(name) for name in PROCESSES}
     tasks = [asyncio.create_task(come_and_go(person, threads[person.name], dice, over)) for person in people for _ in range(25)]
     tasks += [asyncio.create_task(talk(crowd, person, threads[person.name], dice, over, row)) for person in people[:8]]
     while time.monotonic() < over:
@@ -79,6 +79,7 @@ async def test_soak(rig: Rig, crowd: Crowd, row: Row, request: pytest.FixtureReq
     row.times = len(tasks)
     ended = await crowd.all_ended([thread for own in threads.values() for thread in own])
     problems = gauge.grown() + [f"a run {run['status']}" for run in ended if run["status"] != "succeeded"]
+    problems += [f"{name} has died" for name, pid in pids.items() if rig.pid(name) != pid]
     if max(gauge.connections) > 40:
         problems.append(f"{max(gauge.connections)} database connections")
     problems += await asyncio.to_thread(left_behind, rig)

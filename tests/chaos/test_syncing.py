@@ -54,10 +54,11 @@ async def test_fifty_browsers_behind_a_bad_line(rig: Rig, crowd: Crowd, row: Row
                 await asyncio.sleep(dice.uniform(0, 4))
 
         await asyncio.gather(*(talk(person, thread) for thread, person in threads.items()))
-        await crowd.all_ended(list(threads), 120)
+        ended = await crowd.all_ended(list(threads), 120)
         cuts.cancel()
         since = time.monotonic()
         problems = [problem for each in tabs for problem in await differs(*each)]
+        problems += [f"{run}" for run in ended if run["status"] != "succeeded"]
         row.recoveries.append(time.monotonic() - since)
     assert rig.pushes.dropped > 50
     row.lost = len(problems)
@@ -70,7 +71,7 @@ class Hands:
     def __init__(self, crowd: Crowd, alice: Person, bob: Person, thread: str, hand: asyncio.subprocess.Process) -> None:
         self.crowd, self.alice, self.bob, self.thread, self.hand = crowd, alice, bob, thread, hand
         self.dice = random.Random(4)
-        self.bob_is_in, self.busy = False, asyncio.Lock()
+        self.bob_is_in, self.bobs_tab, self.busy, self.sharing = False, "", asyncio.Lock(), asyncio.Lock()
 
     async def act(self) -> str:
         """Do one thing; its name."""
@@ -118,13 +119,15 @@ class Hands:
         await self.someone.try_to("POST", f"/threads/{self.thread}/stop")
 
     async def share(self) -> None:
-        if self.bob_is_in:
-            members = (await self.alice.get(f"/threads/{self.thread}/members"))["members"]
-            for bob in [member["id"] for member in members if member["name"] == self.bob.name]:
+        async with self.sharing:
+            if self.bob_is_in:
+                members = (await self.alice.get(f"/threads/{self.thread}/members"))["members"]
+                (bob,) = [member["id"] for member in members if member["name"] == self.bob.name]
                 await self.alice.try_to("DELETE", f"/threads/{self.thread}/members/{bob}")
-        else:
-            await self.alice.try_to("POST", f"/threads/{self.thread}/members", username=self.bob.name)
-        self.bob_is_in = not self.bob_is_in
+            else:
+                await self.alice.try_to("POST", f"/threads/{self.thread}/members", username=self.bob.name)
+                self.bobs_tab = await self.bob.open(self.thread)
+            self.bob_is_in = not self.bob_is_in
 
     async def _any_row(self) -> dict[str, Any] | None:
         rows = (await self.alice.rows(self.thread))["messages"]
@@ -157,6 +160,9 @@ async def test_two_people_do_everything_at_once(rig: Rig, crowd: Crowd, row: Row
             if number % 20 == 19:
                 await settled(crowd, alice, thread)
                 problems += [problem for tab in tabs for problem in await differs(alice, thread, tab)]
+                if hands.bob_is_in:
+                    problems += await differs(bob, thread, hands.bobs_tab)
+                    row.runs += 1
     assert hand.stdin
     hand.stdin.close()
     await hand.wait()
