@@ -88,7 +88,7 @@ def line_to(person: Person, thread: str) -> socket.socket:
 
 
 def test_a_slow_line_gets_a_large_page(site: Site) -> None:
-    with closing(line_to(frida := site.person("frida"), large_thread(frida, 10))) as line:
+    with closing(line_to(frida := site.person("frida"), large_thread(frida, 3))) as line:
         head = line.recv(10, socket.MSG_WAITALL)
         assert head[:2] == b"\x81\x7f", "one text frame with a length of 64 bits"
         rest = int.from_bytes(head[2:])
