@@ -24,6 +24,7 @@ from threads.models import ApiKey, Memory, Run, Thread, ThreadMember, User
 ClientOf = Callable[[User], Client]
 NOBODYS = uuid.uuid4()
 FORMS = "application/json"
+TITLE, WORDS, MEMORY = b"Trip", b"Question", b"window seats"
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,13 @@ def expected(route: Route, who: str) -> int:
     return route.ok if allowed else 403
 
 
+def secrets_from(who: str, route: Route, status: int) -> list[bytes]:
+    """What may not be in the answer: the thread's title and words unless they are let in, and a memory that is none of theirs."""
+    role, _, scope = who.partition(" ")
+    inside = role in ROLES["view"] and (role != "operator" or (scope in ("", "operate") and route.need != "person"))
+    return [MEMORY] if inside and status not in (401, 403, 404) else [MEMORY, TITLE, WORDS]
+
+
 def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
     """Every pattern below a resolver, the admin's left out: it has a test of its own."""
     found: set[str] = set()
@@ -183,7 +191,7 @@ class Cast:
         client, found = self.client(who), []
         for route in ROUTES:
             status, content = self.ask(client, route)
-            tells = status in (401, 403, 404) and (b"Question" in content or b"Trip" in content)
+            tells = any(secret in content for secret in secrets_from(who, route, status))
             if status != expected(route, who) or tells:
                 found.append(f"{route.method} {route.path} for {who}: {status}, not {expected(route, who)}{' and tells' * tells}")
         return found
@@ -203,7 +211,7 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
     _, ended = services.send(alice, elsewhere, "Question")
     assert run and ended
     services.stop(ended)
-    memory = Memory.objects.create(user=people["guest"], text="x")
+    memory = Memory.objects.create(user=people["guest"], text=f"Likes {MEMORY.decode()}")
     ids = {"thread": thread, "run": run, "ended": ended, "guest": people["guest"], "memory": memory}
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS}, client_of)
 
@@ -289,11 +297,15 @@ async def test_the_matrix_of_sockets(cast: Cast, who: str) -> None:
     client = await sync_to_async(cast.client)(who)
     for pattern, code in SOCKETS.items():
         path = f"/{pattern}".replace("<uuid:thread_id>", str(cast.things["thread"]))
-        assert await opened(path, client) == code(who), (who, pattern)
+        closed, text = await opened(path, client)
+        assert closed == code(who), (who, pattern)
+        assert (
+            TITLE.decode() not in text or who.split()[0] in ROLES["view"][:3] or (who.split()[0] == "operator" and "thread_id" in pattern)
+        )
 
 
-async def opened(path: str, client: Client, origin: bytes = b"http://testserver") -> int:
-    """Open a socket with a client's cookie or key; the code it is closed with, or 0 once it gets its first frame."""
+async def opened(path: str, client: Client, origin: bytes = b"http://testserver") -> tuple[int, str]:
+    """Open a socket with a client's cookie or key; the code it is closed with, or 0 and its first frame."""
     headers = [HOST, (b"origin", origin)] if origin else [HOST]
     if "sessionid" in client.cookies:
         headers.append((b"cookie", f"sessionid={client.cookies['sessionid'].value}".encode()))
@@ -303,15 +315,15 @@ async def opened(path: str, client: Client, origin: bytes = b"http://testserver"
     await socket.connect()
     said = await socket.receive_output()
     await socket.disconnect()
-    return int(said["code"]) if said["type"] == "websocket.close" else OPEN
+    return (int(said["code"]), "") if said["type"] == "websocket.close" else (OPEN, said["text"])
 
 
 async def test_a_cookie_needs_the_sites_own_origin_and_a_key_none(cast: Cast) -> None:
     path = f"/ws/threads/{cast.things['thread']}/"
     browser, program = [await sync_to_async(cast.client)(who) for who in ("owner", "owner read")]
     for origin in (b"http://evil.example", b"null", b"", b"http://testserver.evil.example", b"http://testserver@evil.example"):
-        assert (origin, await opened(path, browser, origin)) == (origin, 4403)
-    assert [await opened(path, program, origin) for origin in (b"", b"http://evil.example")] == [OPEN, OPEN]
+        assert (origin, await opened(path, browser, origin)) == (origin, (4403, ""))
+    assert [(await opened(path, program, origin))[0] for origin in (b"", b"http://evil.example")] == [OPEN, OPEN]
 
 
 # --- The admin ---------------------------------------------------------------------------------------------------------
