@@ -42,7 +42,9 @@ async def test_workers_killed(rig: Rig, crowd: Crowd, row: Row, full: bool) -> N
     async with load(crowd, row) as under:
         for number in range(200 if full else 20):
             name = f"worker{number % 2}"
-            await alive(crowd, rig, name)
+            # Both: while all are gone nothing is taken over.
+            for each in ("worker0", "worker1"):
+                await alive(crowd, rig, each)
             await asyncio.sleep(dice.uniform(0, 4))
             pid, since = rig.pid(name), time.monotonic()
             rig.kill(name)
