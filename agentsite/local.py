@@ -145,10 +145,10 @@ def kept_secret(path: Path) -> str:
 
 
 def prepare(supervisor: Supervisor, env: dict[str, str], debug: bool) -> None:
-    """Brings the tables up to date, and adds the demo people (DEBUG) or the files that ServeStatic serves."""
+    """Brings tables and prices up to date, and adds the demo people (DEBUG) or the files that ServeStatic serves."""
     say("bringing the tables up to date")
     last = ["seed_demo"] if debug else ["collectstatic", "--noinput", "--verbosity", "0"]
-    for command in (["migrate", "--verbosity", "0"], last):
+    for command in (["migrate", "--verbosity", "0"], ["refresh_prices", "--verbosity", "0"], last):
         if run_command(supervisor, [sys.executable, str(ROOT / "manage.py"), *command], env):
             raise StartError(f"`manage.py {' '.join(command)}` failed, see above.")
 

@@ -1,8 +1,11 @@
-"""The ledger in the admin."""
+"""The ledger and the prices in the admin."""
+
+from typing import Any
 
 from django.contrib import admin
+from django.http import HttpRequest
 
-from billing.models import UsageRecord
+from billing.models import Price, UsageRecord
 from threads.admin import RecordAdmin
 
 
@@ -13,3 +16,21 @@ class UsageRecordAdmin(RecordAdmin):
     list_display = ("__str__", "user_id", "thread_id", "fresh_input", "output_text", "created_at")
     list_filter = ("kind", "agent", "provider")
     search_fields = ("user_id", "thread_id", "run_id", "agent", "model")
+
+
+@admin.register(Price)
+class PriceAdmin(admin.ModelAdmin):
+    """Prices: the catalog's can be read, ours written."""
+
+    list_display = ("__str__", "book", "valid", "input_tokens", "note")
+    list_filter = ("book", "unit", "currency", "provider")
+    search_fields = ("provider", "model")
+    show_full_result_count = False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What calls were billed by stays: end a price, and add the next one."""
+        return super().has_change_permission(request, obj) and (obj is None or obj.book != Price.Book.CATALOG)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As above."""
+        return False

@@ -1,22 +1,28 @@
-"""Token classes. They are disjoint: what was read from a cache is not counted as fresh input, reasoning is not counted as output."""
+"""What a model call took, and the default way to write that into the ledger."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from billing.models import UsageRecord
+from billing.models.usage import TOKENS, UNITS
 
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens of one model call by class. `estimated` ones were counted by us because the provider told nothing."""
+    """Tokens of one model call by class, see `billing.models.usage`. `estimated` ones were counted by us, for the provider told nothing."""
 
     fresh_input: int = 0
     cache_read: int = 0
     cache_write: int = 0
+    audio_input: int = 0
+    image_input: int = 0
     output_text: int = 0
     reasoning: int = 0
+    audio_output: int = 0
+    image_output: int = 0
     estimated: int = 0
 
     def as_json(self) -> dict[str, int]:
@@ -35,7 +41,9 @@ def estimate(prompt_chars: int, answer_chars: int) -> Usage:
 class ModelCall:
     """One call of a model, as usage handlers get it; (run_id, attempt, step, kind) names it.
 
-    kind: `answer`, `summary`, … labels: whatever else it should be charged to (team, project); free to be replaced, as user_id is.
+    kind: `answer`, `summary`, `transcription`, … usage: tokens by class; units: `seconds`, `characters` or `requests` of what is not
+    paid for by tokens. labels: whatever else it should be charged to (team, project), or `{"free": true}`; free to be replaced, as
+    user_id is.
     """
 
     user_id: UUID | None
@@ -47,18 +55,18 @@ class ModelCall:
     agent: str
     provider: str
     model: str
-    usage: Mapping[str, int]
+    usage: Mapping[str, int] = field(default_factory=dict)
+    units: Mapping[str, int | Decimal] = field(default_factory=dict)
     provider_metadata: Mapping[str, Any] = field(default_factory=dict)
     labels: Mapping[str, Any] = field(default_factory=dict)
 
 
 UsageHandler = Callable[[ModelCall], None]
-CLASSES = [each.name for each in fields(Usage)]
 
 
 def record(call: ModelCall) -> None:
     """The default handler: one row of the ledger; a repeat changes nothing."""
     facts = {name: getattr(call, name) for name in ("user_id", "thread_id", "run_id", "attempt", "step", "kind", "agent")}
     about = {"provider": call.provider, "model": call.model, "provider_metadata": dict(call.provider_metadata), "labels": dict(call.labels)}
-    tokens = {name: call.usage.get(name, 0) for name in CLASSES}
-    UsageRecord.objects.bulk_create([UsageRecord(**facts, **about, **tokens)], ignore_conflicts=True)
+    amounts = {name: call.usage.get(name, 0) for name in (*TOKENS, "estimated")} | {name: call.units.get(name, 0) for name in UNITS}
+    UsageRecord.objects.bulk_create([UsageRecord(**facts, **about, **amounts)], ignore_conflicts=True)

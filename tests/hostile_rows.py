@@ -24,7 +24,7 @@ from django.utils import timezone  # noqa: E402
 
 from agents.models import RequestLog, RoutingSample  # noqa: E402
 from agentsite.samples.models import Task  # noqa: E402
-from billing.models import UsageRecord  # noqa: E402
+from billing.models import Price, UsageRecord  # noqa: E402
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
 from threads.models import (  # noqa: E402
@@ -169,6 +169,7 @@ class Writer:
         now = timezone.now()
         for text in packs(100):
             ApiKey.objects.issue(text, self.root, ["read"])
+            Price.objects.create(provider=text, model=text, unit="fresh_input", amount=1, valid=(now, None), note=text)
             Process.objects.create(name=text, kind=text[:10], started_at=now, seen_at=now, figures=by_name([text]))
         for chunk in Chunk.objects.filter(thread__owner=self.root)[:GROUP]:
             where = {"chunk": chunk, "thread_id": chunk.thread_id, "user_id": chunk.user_id}

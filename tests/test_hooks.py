@@ -45,7 +45,7 @@ def test_each_model_call_is_one_row_of_the_ledger(ask: Ask, alice: User, thread:
     _, run = ask("Go", agent="looker")
     rows = list(UsageRecord.objects.order_by("step"))
     assert [(row.user_id, row.thread_id, row.run_id, row.step, row.kind, row.agent, row.provider) for row in rows] == [
-        (alice.pk, thread.pk, run.pk, step, "answer", "looker", "openai") for step in (0, 1)
+        (alice.pk, thread.pk, run.pk, step, "answer", "looker", "127.0.0.1") for step in (0, 1)
     ]
     assert rows[0].cache_read == 3
     for name in ("fresh_input", "cache_read", "output_text", "reasoning"):

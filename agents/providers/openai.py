@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
+from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx2
@@ -61,10 +62,12 @@ class _Choice(msgspec.Struct):
 class _PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class _CompletionDetails(msgspec.Struct):
     reasoning_tokens: int | None = None
+    audio_tokens: int | None = None
 
 
 class _Usage(msgspec.Struct):
@@ -256,17 +259,22 @@ class _Reader:
         """The last event; an answer that ended without a reason is a broken one."""
         if not self.reason and not (self.done and self.said):
             raise ProviderError("broken_stream", "The model's server ended the answer in the middle.", retryable=True)
-        return Finish(
-            "refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, "openai"
-        )
+        return Finish("refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, _host())
+
+
+def _host() -> str:
+    """Who is paid: `openai`, or the host of the server that speaks its language."""
+    host = urlsplit(settings.OPENAI_BASE_URL).hostname or "api.openai.com"
+    return "openai" if host == "api.openai.com" else host
 
 
 def _usage(usage: _Usage) -> Usage:
-    """Servers count inclusively: cached tokens are part of the prompt's, reasoning is part of the completion's."""
+    """Servers count inclusively: cached and audio tokens are part of the prompt's, reasoning and audio of the completion's."""
     prompt, completion = usage.prompt_tokens_details or _PromptDetails(), usage.completion_tokens_details or _CompletionDetails()
     read, write, reasoning = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0, completion.reasoning_tokens or 0
-    fresh, text = max(0, usage.prompt_tokens - read - write), max(0, usage.completion_tokens - reasoning)
-    return Usage(fresh_input=fresh, cache_read=read, cache_write=write, output_text=text, reasoning=reasoning)
+    heard, spoken = prompt.audio_tokens or 0, completion.audio_tokens or 0
+    fresh, text = max(0, usage.prompt_tokens - read - write - heard), max(0, usage.completion_tokens - reasoning - spoken)
+    return Usage(fresh, read, write, heard, output_text=text, reasoning=reasoning, audio_output=spoken)
 
 
 def _clean(text: str) -> str:
