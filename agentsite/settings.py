@@ -182,6 +182,15 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+# How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name.
+RATE_LIMITS = env.flag("AGENTSITE_RATE_LIMITS", True)
+LIMITS = {
+    "sendMessage": {"kind": "window", "rate": 1, "period": 5, "capacity": 2},
+    "globalSendMessage": {"kind": "bucket", "rate": 1000, "period": 60, "capacity": 1000, "shards": 8},
+    "tokenUsagePerUser": {"kind": "bucket", "rate": 2000, "period": 60, "capacity": 10_000},
+    "globalTokenUsage": {"kind": "bucket", "rate": 100_000, "period": 60, "capacity": 100_000, "shards": 8},
+}
+
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,

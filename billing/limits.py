@@ -1,0 +1,154 @@
+"""Taking from limits, in the caller's transaction: what is rolled back costs nothing.
+
+The allowance of a limit is in `shards` rows, each a share of it. Usually one of them, chosen at random, has enough; only if not, all are
+looked at together, so that nothing is refused while there is enough in all.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from billing.models import Limit
+from threads.errors import AgentError
+
+# Who comes when they were told to is not refused for what fractions lose.
+HAIR = 1e-6
+# What a row has by now, and the moment from which it goes on. Clocks that run backwards give nothing and take nothing.
+SINCE = "greatest(0, extract(epoch FROM clock_timestamp() - s.at))::float8"
+HAS = {
+    Limit.Kind.BUCKET: f"least(%(share)s, s.value + {SINCE} * %(flow)s)",
+    Limit.Kind.WINDOW: f"least(%(share)s, s.value + floor({SINCE} / %(period)s) * %(gain)s)",
+}
+AT = {
+    Limit.Kind.BUCKET: "clock_timestamp()",
+    Limit.Kind.WINDOW: f"s.at + floor({SINCE} / %(period)s) * %(period)s * interval '1 second'",
+}
+TAKE = """
+UPDATE billing_allowance AS s SET value = {has} - %(n)s, at = {at}
+WHERE name = %(name)s AND key = %(key)s AND shard = %(shard)s AND {has} >= %(n)s - %(hair)s
+"""
+LEVEL = "UPDATE billing_allowance AS s SET value = %(level)s, at = {at} WHERE name = %(name)s AND key = %(key)s AND shard < %(shards)s"
+LOOK = """
+SELECT s.shard, {has}, extract(epoch FROM clock_timestamp() - {at})::float8 FROM billing_allowance s
+WHERE name = %(name)s AND key = %(key)s ORDER BY s.shard
+"""
+FILL = """
+INSERT INTO billing_allowance (name, key, shard, value, at) SELECT %(name)s, %(key)s, n, %(share)s, clock_timestamp()
+FROM generate_series(0, %(shards)s - 1) AS n ON CONFLICT DO NOTHING
+"""
+
+
+class LimitExceeded(AgentError):
+    """Come again in `retry_after` seconds; `name` is the limit's."""
+
+    kind: ClassVar[str] = "limit_exceeded"
+    retryable = True
+
+    def __init__(self, name: str, retry_after: float) -> None:
+        super().__init__(f"That was more than is allowed ({name}). Try again in {max(1, round(retry_after))} s.")
+        self.name, self.retry_after = name, retry_after
+
+
+@dataclass(frozen=True)
+class Left:
+    """What is left of a limit now, of how much, and how many units come each second."""
+
+    value: float
+    capacity: float
+    flow: float
+
+
+def limit(name: str, key: str = "", n: float = 1) -> None:
+    """Take so many; raises LimitExceeded, and takes nothing, if there are not enough. More than ever fit raise ValueError."""
+    config = configured(name)
+    if config is None:
+        return
+    if n > config.capacity:
+        raise ValueError(f"{name} never has {n:g}: its capacity is {config.capacity}.")
+    _take(config, key, n, debt=False)
+
+
+def check(name: str, key: str = "", n: float = 1) -> None:
+    """Only look: raises LimitExceeded if there are not so many, or not all that fit."""
+    config = configured(name)
+    if config is None:
+        return
+    has = _all(config, key, lock=False)
+    wanted = min(n, config.capacity)
+    if sum(value for value, _ in has.values()) < wanted - HAIR:
+        raise LimitExceeded(name, _wait(config, has, wanted))
+
+
+def reserve(name: str, key: str = "", n: float = 1) -> None:
+    """Take so many even if there are fewer: the debt is paid off by what comes, and until then others are refused."""
+    config = configured(name)
+    if config is not None:
+        _take(config, key, n, debt=True)
+
+
+def left(name: str, key: str = "") -> Left | None:
+    """What is left; None if there is no such limit at present."""
+    config = configured(name)
+    if config is None:
+        return None
+    return Left(sum(value for value, _ in _all(config, key, lock=False).values()), config.capacity, config.rate / config.period)
+
+
+def configured(name: str) -> Limit | None:
+    """The limit of this name, as the admin or else the settings have it; None if it does not count at present."""
+    found = Limit.objects.filter(name=name).first() or Limit(name=name, **settings.LIMITS[name])
+    return found if settings.RATE_LIMITS and found.enabled else None
+
+
+def _values(config: Limit, key: str, **more: Any) -> dict[str, Any]:
+    shards = config.shards
+    gain = config.rate / shards
+    share = {"share": config.capacity / shards, "gain": gain, "flow": gain / config.period, "period": config.period}
+    return {"name": config.name, "key": key, "shards": shards, "hair": HAIR, **share, **more}
+
+
+def _take(config: Limit, key: str, n: float, *, debt: bool) -> None:
+    kind = Limit.Kind(config.kind)
+    values = _values(config, key, n=float(n), shard=random.randrange(config.shards))
+    with transaction.atomic(), connection.cursor() as cursor:
+        if _from_one(TAKE.format(has=HAS[kind], at=AT[kind]), values):
+            return
+        has = _all(config, key, lock=True)
+        rest = sum(value for value, _ in has.values()) - n
+        if rest < -HAIR and not debt:
+            raise LimitExceeded(config.name, _wait(config, has, n))
+        # Evenly, so that no shard has a debt while another one lets people in.
+        cursor.execute(LEVEL.format(at=AT[kind]), values | {"level": rest / config.shards})
+
+
+def _from_one(sql: str, values: dict[str, Any]) -> bool:
+    """Whether one shard had enough. If it had not, its lock is given back: those who need all shards lock them in order."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        taken = bool(cursor.rowcount)
+        transaction.set_rollback(not taken)
+    return taken
+
+
+def _all(config: Limit, key: str, *, lock: bool) -> dict[int, tuple[float, float]]:
+    """What each shard has, and the seconds since its window began. One that was never used is full."""
+    kind = Limit.Kind(config.kind)
+    values = _values(config, key)
+    with connection.cursor() as cursor:
+        if lock:
+            cursor.execute(FILL, values)
+        cursor.execute(LOOK.format(has=HAS[kind], at=AT[kind]) + "FOR UPDATE" * lock, values)
+        found = {shard: (value, since) for shard, value, since in cursor.fetchall() if shard < config.shards}
+    return {shard: found.get(shard, (values["share"], 0.0)) for shard in range(config.shards)}
+
+
+def _wait(config: Limit, has: dict[int, tuple[float, float]], n: float) -> float:
+    """Seconds until there are so many."""
+    missing = n - sum(value for value, _ in has.values())
+    if config.kind == Limit.Kind.BUCKET:
+        return missing / (config.rate / config.period)
+    windows = -(-missing // config.rate)
+    return float(windows * config.period - min(since for _, since in has.values()))

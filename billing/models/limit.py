@@ -1,0 +1,54 @@
+"""Limits of how much may happen in a time, and how much of each is left."""
+
+from django.core.validators import MinValueValidator
+from django.db import models
+from django.db.models import F, Q
+
+
+class Limit(models.Model):
+    """A limit as the site's operators want it, in place of the one in the settings.
+
+    `rate` units come in each `period`: all at once in a window, steadily in a bucket. At most `capacity` are kept.
+    """
+
+    class Kind(models.TextChoices):
+        WINDOW = "window", "Fixed window"
+        BUCKET = "bucket", "Token bucket"
+
+    name = models.CharField(max_length=50, primary_key=True)
+    kind = models.CharField(max_length=10, choices=Kind)
+    rate = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
+    period = models.FloatField(validators=[MinValueValidator(0.001)], help_text="Seconds.")
+    capacity = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
+    # Parts of the allowance that are counted apart, so that not everybody waits for one row.
+    shards = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    enabled = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(rate__gte=1, period__gt=0, capacity__gte=1, shards__gte=1), name="limit_not_absurd"),
+            models.CheckConstraint(
+                condition=Q(shards__lte=F("capacity")),
+                name="limit_shards_hold_something",
+                violation_error_message="Each shard has to hold at least one: raise the capacity, or use fewer shards.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.rate} / {self.period:g} s, at most {self.capacity}"
+
+
+class Allowance(models.Model):
+    """What was left of a limit for one key (a user, an API key, an agent; empty for the whole site) at a moment. Below 0 it is a debt."""
+
+    name = models.CharField(max_length=50)
+    key = models.CharField(max_length=100, blank=True)
+    shard = models.PositiveSmallIntegerField(default=0)
+    value = models.FloatField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["name", "key", "shard"], name="allowance_once")]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.key}: {self.value:g}"
