@@ -107,7 +107,7 @@ def worker() -> str:
     alive = Process.objects.alive().filter(kind=Process.Kind.WORKER, draining=False).count()
     if not alive:
         last = Process.objects.filter(kind=Process.Kind.WORKER).aggregate(last=Max("seen_at"))["last"]
-        raise Unwell(f"No worker has been heard of {_lately(last)}: prompts wait. Start one (README, Settings), or read its log.")
+        raise Unwell(f"No worker has been heard of {_for_how_long(last)}: prompts wait. Start one (README, Settings), or read its log.")
     return f"{alive} at work"
 
 
@@ -115,7 +115,7 @@ def sweeper() -> str:
     """Somebody who takes runs back from the dead."""
     last = Process.objects.aggregate(last=Max("swept_at"))["last"]
     if last is None or timezone.now() - last > LATE_SWEEP:
-        raise Unwell(f"Nobody has swept up after dead workers {_lately(last)}: a worker has to run for that.")
+        raise Unwell(f"Nobody has swept up after dead workers {_for_how_long(last)}: a worker has to run for that.")
     return f"swept {_ago(last)}"
 
 
@@ -123,7 +123,7 @@ def beat() -> str:
     """Who prunes, and gives vectors to what was said."""
     last = Process.objects.aggregate(last=Max("beat_at"))["last"]
     if last is None or timezone.now() - last > LATE_BEAT:
-        raise Unwell(f"Celery's beat has not been heard of {_lately(last)}: nothing is pruned, and no vectors are made.")
+        raise Unwell(f"Celery's beat has not been heard of {_for_how_long(last)}: nothing is pruned, and no vectors are made.")
     return f"heard of {_ago(last)}"
 
 
@@ -217,7 +217,7 @@ def _ago(moment: datetime) -> str:
     return f"{_duration(moment)} ago"
 
 
-def _lately(last: datetime | None) -> str:
+def _for_how_long(last: datetime | None) -> str:
     return f"for {_duration(last)}" if last else "yet"
 
 

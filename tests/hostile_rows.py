@@ -24,7 +24,7 @@ from django.utils import timezone  # noqa: E402
 
 from agents.models import RequestLog, RoutingSample  # noqa: E402
 from agentsite.samples.models import Task  # noqa: E402
-from billing.models import Allowance, Limit, Price, UsageRecord  # noqa: E402
+from billing.models import Price, UsageRecord  # noqa: E402
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
 from threads.models import (  # noqa: E402
@@ -167,11 +167,8 @@ class Writer:
             UsageRecord.objects.create(run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), **what)
             Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
         now = timezone.now()
-        for text in packs(50):
-            Limit.objects.create(name=text, kind="window", rate=1, period=1, capacity=1)
         for text in packs(100):
             ApiKey.objects.issue(text, self.root, ["read"])
-            Allowance.objects.create(name=text[:50], key=text, value=1, at=now)
             Price.objects.create(provider=text, model=text, unit="fresh_input", amount=1, valid=(now, None), note=text)
             Process.objects.create(name=text, kind=text[:10], started_at=now, seen_at=now, figures=by_name([text]))
         for chunk in Chunk.objects.filter(thread__owner=self.root)[:GROUP]:

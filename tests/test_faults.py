@@ -9,7 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
+from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
+from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import OperationalError, connection, connections
 from django.test import Client
 
@@ -19,9 +21,11 @@ from agents.errors import AnswerFailed, BadInput, Conflict
 from agents.generating import generate, stream
 from agents.persist import persist
 from agentsite.asgi import application
+from agentsite.embedded import free_port
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from tests.site import until
 from threads.changes import Change
+from threads.consumers import ThreadSocket
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.watch import watch
 
@@ -279,12 +283,7 @@ def test_an_answer_that_another_worker_goes_on_with_is_waited_for(thread: Thread
 async def test_a_socket_whose_database_is_away_is_closed_and_forgotten(
     thread: Thread, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from asgiref.sync import sync_to_async  # noqa: PLC0415
-
-    client = await sync_to_async(client_of)(alice)
-    cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
-    socket = WebsocketCommunicator(application, f"/ws/threads/{thread.pk}/", headers=[(b"cookie", cookie)])
-    await socket.connect()
+    socket = await opened_by(alice, thread, client_of)
     assert json.loads(await socket.receive_from())["type"] == "sync"
     assert watch._sockets
 
@@ -297,6 +296,49 @@ async def test_a_socket_whose_database_is_away_is_closed_and_forgotten(
     assert (closed["type"], closed["code"]) == ("websocket.close", 1013)
     await socket.disconnect()
     assert not watch._sockets
+
+
+async def test_a_socket_that_comes_while_redis_is_away_is_told_to_come_again(
+    thread: Thread, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nobody = RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
+    monkeypatch.setattr("channels.consumer.get_channel_layer", lambda _alias: nobody)
+    socket = await opened_by(alice, thread, client_of)
+    closed = await socket.receive_output()
+    assert (closed["type"], closed["code"]) == ("websocket.close", 1013)
+    await socket.disconnect()
+
+
+async def test_one_broken_socket_does_not_keep_the_others_from_being_looked_after(
+    thread: Thread, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, whole = [await opened_by(alice, thread, client_of) for _ in range(2)]
+    for socket in (broken, whole):
+        assert json.loads(await socket.receive_from())["type"] == "sync"
+    (victim, _) = watch._sockets
+    usual = ThreadSocket.observe
+
+    async def observe(self: ThreadSocket, *args: Any, **options: Any) -> None:
+        if self is victim:
+            raise RuntimeError("a bug")
+        await usual(self, *args, **options)
+
+    monkeypatch.setattr(ThreadSocket, "observe", observe)
+    said = [await socket.receive_output(timeout=8) for socket in (broken, whole)]
+    assert {each.get("code") for each in said} == {1011, None}
+    assert any(json.loads(each["text"])["type"] == "ping" for each in said if "text" in each)
+    for socket in (broken, whole):
+        await socket.disconnect()
+
+
+async def opened_by(user: User, thread: Thread, client_of: ClientOf) -> WebsocketCommunicator:
+    """A socket of the user's browser."""
+    client = await sync_to_async(client_of)(user)
+    cookie = f"sessionid={client.cookies['sessionid'].value}".encode()
+    headers = [(b"cookie", cookie), (b"origin", b"http://testserver"), (b"host", b"testserver")]
+    socket = WebsocketCommunicator(application, f"/ws/threads/{thread.pk}/", headers=headers)
+    await socket.connect()
+    return socket
 
 
 # --- Requests ----------------------------------------------------------------------------------------------------------

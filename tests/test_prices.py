@@ -181,7 +181,12 @@ def test_a_refresh_changes_nothing_twice_and_keeps_what_was(catalog: None) -> No
     assert refresh(later) == (1, 1)
     old, new = Price.objects.filter(provider="openai", model="gpt-4o-mini", unit="output_text").order_by("id")
     assert (old.amount, old.valid.upper, new.amount, new.valid.lower) == (7, later, Decimal("0.6"), later)
+
+
+def test_a_dry_run_says_what_would_change_and_changes_nothing(catalog: None) -> None:
+    Price.objects.filter(provider="openai", model="gpt-4o-mini", unit="output_text").update(amount=Decimal(7))
+    before = list(Price.objects.order_by("id").values())
     out = StringIO()
-    one.refresh_from_db()
     call_command("refresh_prices", "--dry-run", stdout=out)
-    assert "Would add" in out.getvalue()
+    assert out.getvalue() == "Would add 1 prices, would end 1.\n"
+    assert list(Price.objects.order_by("id").values()) == before

@@ -51,6 +51,7 @@ class Refused(Exception):
 class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """A socket of one person, or of a program on their behalf. Subclasses say which group they join and what a fresh page needs."""
 
+    channel_name: str | None = None
     caller: Caller | None = None
     user: User
     wanted = USUAL
@@ -63,9 +64,14 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         self.over = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Whatever ends the socket, it is watched no more."""
+        """Whatever ends the socket, it is watched no more. Without Redis there is no channel to begin with."""
         try:
             await super().__call__(scope, receive, send)
+        except redis.RedisError:
+            if self.channel_name:
+                raise
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": TRY_AGAIN})
         finally:
             watch.discard(self)
             if self.caller:

@@ -65,7 +65,7 @@ class UsageRecord(models.Model):
         return f"{self.kind} {self.agent} {self.model}"
 
     def reverse(self, reason: str) -> Self:
-        """Take the row back by its negative; returns that. A second time raises IntegrityError, for what it was cannot be twice nothing."""
+        """Take the row back by its negative; returns that. ValueError of a correction, IntegrityError without a reason or a second time."""
         if self.reverses is not None:
             raise ValueError("This row is a correction itself: record what is right instead.")
         facts = {field.name: getattr(self, field.name) for field in self._meta.fields if field.name not in ("id", "created_at")}

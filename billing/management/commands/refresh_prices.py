@@ -50,8 +50,10 @@ def refresh(now: datetime) -> tuple[int, int]:
     added: list[Price] = []
     for provider, model, listed in models():
         known = books.get((provider, model))
-        added += [] if known else [_price(provider, model, each) for each in listed]
-        for old, new in _changes(known or {}, listed, now):
+        if known is None:
+            added += [_price(provider, model, each) for each in listed]
+            continue
+        for old, new in _changes(known, listed, now):
             ended += [old] if old else []
             added += [_price(provider, model, new, since=now)] if new else []
     for price in ended:
@@ -62,8 +64,6 @@ def refresh(now: datetime) -> tuple[int, int]:
 
 def _changes(known: dict[Cell, Price], listed: list[Listed], now: datetime) -> Iterator[tuple[Price | None, Listed | None]]:
     """What is in the book and no longer so, and what is so instead."""
-    if not known:
-        return
     today = {(each.unit, each.over, each.up_to): each for each in listed if each.is_valid(now)}
     for cell in known.keys() | today.keys():
         price, each = known.get(cell), today.get(cell)
