@@ -20,6 +20,8 @@ from kombu.exceptions import OperationalError as BrokerError
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
 from agents.unsaved import AnyRun, UnsavedRun
+from billing.admission import Asker, admit, estimate
+from billing.usage import tell
 from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
@@ -59,7 +61,7 @@ def send(
 
     There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
     `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
-    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken).
+    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken), LimitExceeded.
     """
     text = checked(text)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
@@ -73,15 +75,21 @@ def send(
             if meanwhile == "reject" and change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
             answer = answer and not change.thread.awaits_human
+            tokens = estimate(change.thread, text) if answer else None
             if answer:
                 _make_way(change, interrupt=meanwhile == "interrupt")
-            return _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
+            saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
+            _admit(user, chosen.name, tokens)
+            return saved
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
-    """Answer a failed or stopped run's prompt again; its finished steps stay part of the answer. Busy while the thread is answering."""
+    """Answer a failed or stopped run's prompt again; its finished steps stay part of the answer. Busy while the thread is answering.
+
+    It takes of the limits what a prompt takes: LimitExceeded.
+    """
     prompt = run.prompt
     if prompt is None or run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
         raise Conflict("Only an answer that failed or was stopped can be tried again.")
@@ -90,9 +98,17 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
             raise Conflict("A person answers here now.")
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
+        tokens = estimate(change.thread, prompt.text)
         again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
+        _admit(user, run.agent, tokens)
     return prompt, again
+
+
+def _admit(user: User, agent: str, tokens: float | None) -> None:
+    """To be called last: the rows that count are locked from here to the commit."""
+    admit(Asker(user, agent), tokens)
+    tell(user.pk)
 
 
 def stop_thread(thread: Thread) -> Run | None:

@@ -1,6 +1,7 @@
 """The JSON API: one error shape, the session for browsers (with CSRF), keys for programs, the same routes for both."""
 
 import logging
+from math import ceil
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from ninja.parser import Parser
 
 from agents.api import router
 from agents.operator_api import router as operator_router
+from billing.limits import LimitExceeded
 from threads.authentication import KeyAuth, PageAuth
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
 from threads.storable import unstorable
@@ -55,7 +57,7 @@ KINDS = {
     429: "limit",
 }
 RETRY_SECONDS = 2
-STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409}
+STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409, LimitExceeded: 429}
 
 
 def _error(request: HttpRequest, status: int, kind: str, message: str, **more: Any) -> HttpResponse:
@@ -66,8 +68,10 @@ def _error(request: HttpRequest, status: int, kind: str, message: str, **more: A
 def on_agent_error(request: HttpRequest, error: AgentError) -> HttpResponse:
     """Expected: the caller is told what to do next."""
     status = next((status for kind, status in STATUS.items() if isinstance(error, kind)), 500)
-    more = {"field": error.field} if isinstance(error, BadInput) else {}
-    return _error(request, status, error.kind, str(error), **more)
+    response = _error(request, status, error.kind, str(error), **error.details())
+    if error.retry_after is not None:
+        response["Retry-After"] = str(ceil(error.retry_after))
+    return response
 
 
 @api.exception_handler(ValidationError)

@@ -1,11 +1,14 @@
-"""`/ws/me/`: a person's own feed: what changes in their list of threads."""
+"""`/ws/me/`: a person's own feed: what changes in their list of threads, and in what they may send."""
 
 from typing import Any
 
 import msgspec
-from django.db.models import Count, Max
+from django.db.models import Count, Max, Sum
 
+from billing import admission
+from billing.models import Allowance
 from threads.broadcast import user_group
+from threads.caps import crowd
 from threads.consumers import NOT_YOURS, PushSocket
 from threads.models import Thread
 from threads.rows import Json, thread_rows
@@ -15,9 +18,10 @@ NEWEST = 50
 
 
 class MeSocket(PushSocket):
-    """The list as it is on connect, then each change. It repairs itself with each ping: a list that moved unseen is sent again."""
+    """The list and the limits as they are on connect, then each change. It repairs itself with each ping: what moved unseen is sent
+    again."""
 
-    digest: dict[str, Any] | None = None
+    digest: tuple[Any, ...] | None = None
 
     async def join(self) -> None:
         """Join, then send the list."""
@@ -28,8 +32,15 @@ class MeSocket(PushSocket):
         """The newest threads; this feed has no versions."""
         del version, cursors
         async with self.lock:
-            self.digest, threads = await read(lambda: (self._digest(), self._newest()))
+            self.digest, threads, limits = await read(lambda: (self._digest(), self._newest(), admission.state(self.user)))
             await self.send(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
+            await self.send(msgspec.json.encode(limits).decode())
+
+    async def limits(self, message: dict[str, Any]) -> None:
+        """Something was taken: look what is left."""
+        del message
+        async with crowd.gate(self.user.pk), self.lock:
+            await self.send(msgspec.json.encode(await read(lambda: admission.state(self.user))).decode())
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """With each ping, see whether the list moved since it was last sent."""
@@ -40,8 +51,9 @@ class MeSocket(PushSocket):
     def _newest(self) -> list[Json]:
         return thread_rows(Thread.objects.filter(members__user=self.user).listed().values_list("pk", flat=True)[:NEWEST])
 
-    def _digest(self) -> dict[str, Any]:
-        return Thread.objects.filter(members__user=self.user).aggregate(count=Count("id"), newest=Max("last_activity"))
+    def _digest(self) -> tuple[Any, ...]:
+        threads = Thread.objects.filter(members__user=self.user).aggregate(Count("id"), Max("last_activity"))
+        return threads, Allowance.objects.filter(key=str(self.user.pk)).aggregate(Max("at"), Sum("value"))
 
 
 class NoSuchSocket(PushSocket):

@@ -52,7 +52,10 @@ class SendingProtocol(WebSocketProtocol):  # type: ignore[misc]  # daphne has no
         """The connection is gone, and its buffer with it."""
 
     def sendMessage(self, payload: bytes, *args: Any, **options: Any) -> None:
-        """Send a message of any size, unless too much waits already."""
+        """Send a message of any size, unless too much waits already. Who has just left is not sent any, and the consumer soon hears of
+        it."""
+        if self.state != self.STATE_OPEN:
+            return
         if self.unsent is not None:
             self.unsent += len(payload)
             if self.unsent > MAX_UNSENT_BYTES:

@@ -74,7 +74,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.url("REDIS_URL", "redis://127.0.0.1:6379/0", ("redis", "rediss", "unix"))
 # Redis only wakes people up, so nobody waits for it: these are seconds until a publish or an enqueue gives up.
 REDIS_TIMEOUT = 0.3
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "threads.layer.ChannelLayer", "CONFIG": {"hosts": [REDIS_URL]}}}
 
 CELERY_BROKER_URL = REDIS_URL
 # The worker's blocking read of the queue takes a second by itself.
@@ -182,13 +182,14 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
-# How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name.
+# How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name, and adds others.
 RATE_LIMITS = env.flag("AGENTSITE_RATE_LIMITS", True)
+MESSAGES, TOKENS = {"counts": "messages"}, {"counts": "tokens"}
 LIMITS = {
-    "sendMessage": {"kind": "window", "rate": 1, "period": 5, "capacity": 2},
-    "globalSendMessage": {"kind": "bucket", "rate": 1000, "period": 60, "capacity": 1000, "shards": 8},
-    "tokenUsagePerUser": {"kind": "bucket", "rate": 2000, "period": 60, "capacity": 10_000},
-    "globalTokenUsage": {"kind": "bucket", "rate": 100_000, "period": 60, "capacity": 100_000, "shards": 8},
+    "sendMessage": {**MESSAGES, "per": "user", "kind": "window", "rate": 1, "period": 5, "capacity": 2},
+    "globalSendMessage": {**MESSAGES, "per": "site", "kind": "bucket", "rate": 1000, "period": 60, "capacity": 1000, "shards": 8},
+    "tokenUsagePerUser": {**TOKENS, "per": "user", "kind": "bucket", "rate": 2000, "period": 60, "capacity": 10_000},
+    "globalTokenUsage": {**TOKENS, "per": "site", "kind": "bucket", "rate": 100_000, "period": 60, "capacity": 100_000, "shards": 8},
 }
 
 LOGGING = {

@@ -50,6 +50,7 @@ def stack(worker: bool = True, settings: dict[str, str] | None = None) -> Iterat
             "AGENTSITE_SSL_REDIRECT": "0",
             "OPENAI_API_KEY": "bench",
             "LOG_LEVEL": "WARNING",
+            "AGENTSITE_RATE_LIMITS": "0",
             **(settings or {}),
         }
         env |= start(supervisor, place, claim(supervisor, place), durable=True)

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from billing.models import Price, UsageRecord
+from billing.models import Allowance, Limit, Price, UsageRecord
 from threads.admin import RecordAdmin
 
 
@@ -34,3 +34,24 @@ class PriceAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """As above."""
         return False
+
+
+@admin.register(Limit)
+class LimitAdmin(admin.ModelAdmin):
+    """Limits besides those of the settings, or in place of them: deleting one brings back what the settings say."""
+
+    list_display = ("name", "counts", "per", "kind", "rate", "period", "capacity", "shards", "enabled")
+    list_filter = ("counts", "per", "enabled")
+
+
+@admin.register(Allowance)
+class AllowanceAdmin(RecordAdmin):
+    """What is left; deleting one forgives a debt."""
+
+    list_display = ("name", "key", "shard", "value", "at")
+    list_filter = ("name",)
+    search_fields = ("name", "key")
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By whoever may."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)

@@ -5,6 +5,7 @@ looked at together, so that nothing is refused while there is enough in all.
 """
 
 import random
+import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -46,32 +47,39 @@ class LimitExceeded(AgentError):
 
     kind: ClassVar[str] = "limit_exceeded"
     retryable = True
+    retry_after: float
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"That was more than is allowed ({name}). Try again in {max(1, round(retry_after))} s.")
+        super().__init__(f"That is more than is allowed at present ({name}).")
         self.name, self.retry_after = name, retry_after
+
+    def details(self) -> dict[str, Any]:
+        """The moments are seconds since 1970 by the server's clock: their difference counts, not what a laptop believes the time is."""
+        now = time.time()
+        return {"name": self.name, "retry_after": self.retry_after, "retry_at": now + self.retry_after, "server_time": now}
 
 
 @dataclass(frozen=True)
 class Left:
-    """What is left of a limit now, of how much, and how many units come each second."""
+    """What is left of a limit now, of how much, how many units come each second, and in how many seconds there is one."""
 
     value: float
     capacity: float
     flow: float
+    retry_after: float
 
 
-def limit(name: str, key: str = "", n: float = 1) -> None:
+def limit(name: str | Limit, key: str = "", n: float = 1) -> None:
     """Take so many; raises LimitExceeded, and takes nothing, if there are not enough. More than ever fit raise ValueError."""
     config = configured(name)
     if config is None:
         return
     if n > config.capacity:
-        raise ValueError(f"{name} never has {n:g}: its capacity is {config.capacity}.")
+        raise ValueError(f"{config.name} never has {n:g}: its capacity is {config.capacity}.")
     _take(config, key, n, debt=False)
 
 
-def check(name: str, key: str = "", n: float = 1) -> None:
+def check(name: str | Limit, key: str = "", n: float = 1) -> None:
     """Only look: raises LimitExceeded if there are not so many, or not all that fit."""
     config = configured(name)
     if config is None:
@@ -79,26 +87,40 @@ def check(name: str, key: str = "", n: float = 1) -> None:
     has = _all(config, key, lock=False)
     wanted = min(n, config.capacity)
     if sum(value for value, _ in has.values()) < wanted - HAIR:
-        raise LimitExceeded(name, _wait(config, has, wanted))
+        raise LimitExceeded(config.name, _wait(config, has, wanted))
 
 
-def reserve(name: str, key: str = "", n: float = 1) -> None:
+def reserve(name: str | Limit, key: str = "", n: float = 1) -> None:
     """Take so many even if there are fewer: the debt is paid off by what comes, and until then others are refused."""
     config = configured(name)
     if config is not None:
         _take(config, key, n, debt=True)
 
 
-def left(name: str, key: str = "") -> Left | None:
+def left(name: str | Limit, key: str = "") -> Left | None:
     """What is left; None if there is no such limit at present."""
     config = configured(name)
     if config is None:
         return None
-    return Left(sum(value for value, _ in _all(config, key, lock=False).values()), config.capacity, config.rate / config.period)
+    has = _all(config, key, lock=False)
+    value = sum(value for value, _ in has.values())
+    return Left(value, config.capacity, config.rate / config.period, _wait(config, has, 1) if value < 1 - HAIR else 0.0)
 
 
-def configured(name: str) -> Limit | None:
-    """The limit of this name, as the admin or else the settings have it; None if it does not count at present."""
+def active() -> list[Limit]:
+    """Those that count at present, by name: as the admin has them, or else the settings. Whoever takes from several does it in this
+    order, as all others do."""
+    if not settings.RATE_LIMITS:
+        return []
+    limits = {name: Limit(name=name, **facts) for name, facts in settings.LIMITS.items()}
+    limits |= {found.name: found for found in Limit.objects.all()}
+    return sorted((each for each in limits.values() if each.enabled), key=lambda each: each.name)
+
+
+def configured(name: str | Limit) -> Limit | None:
+    """The limit of this name; None if it does not count at present. KeyError if there is none."""
+    if isinstance(name, Limit):
+        return name
     found = Limit.objects.filter(name=name).first() or Limit(name=name, **settings.LIMITS[name])
     return found if settings.RATE_LIMITS and found.enabled else None
 

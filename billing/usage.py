@@ -6,8 +6,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
+
+from billing import admission
 from billing.models import UsageRecord
 from billing.models.usage import TOKENS, UNITS
+from threads.broadcast import publish, user_group
 
 
 @dataclass(frozen=True)
@@ -65,8 +69,18 @@ UsageHandler = Callable[[ModelCall], None]
 
 
 def record(call: ModelCall) -> None:
-    """The default handler: one row of the ledger; a repeat changes nothing."""
-    facts = {name: getattr(call, name) for name in ("user_id", "thread_id", "run_id", "attempt", "step", "kind", "agent")}
-    about = {"provider": call.provider, "model": call.model, "provider_metadata": dict(call.provider_metadata), "labels": dict(call.labels)}
+    """The default handler: one row of the ledger, and what it takes of limits; a repeat changes nothing."""
+    named = {name: getattr(call, name) for name in ("run_id", "attempt", "step", "kind")}
+    about = {name: getattr(call, name) for name in ("user_id", "thread_id", "agent", "provider", "model")}
+    free = {"provider_metadata": dict(call.provider_metadata), "labels": dict(call.labels)}
     amounts = {name: call.usage.get(name, 0) for name in (*TOKENS, "estimated")} | {name: call.units.get(name, 0) for name in UNITS}
-    UsageRecord.objects.bulk_create([UsageRecord(**facts, **about, **amounts)], ignore_conflicts=True)
+    row, is_new = UsageRecord.objects.get_or_create(**named, reverses=None, defaults=about | free | amounts)
+    if is_new:
+        admission.take(str(call.user_id) if call.user_id else None, call.agent, row.tokens)
+        if call.user_id is not None:
+            tell(call.user_id)
+
+
+def tell(user_id: UUID) -> None:
+    """After the commit, have a person's pages look what is left."""
+    transaction.on_commit(lambda: publish([(user_group(user_id), {"type": "limits"})]), robust=True)

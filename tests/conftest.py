@@ -28,6 +28,7 @@ def fake(fake_server: FakeOpenAI, settings: Any) -> FakeOpenAI:
     fake_server.reset()
     settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL, settings.MODEL = "sk-test-secret", fake_server.url, "fake"
     settings.DEMO_TOKENS_PER_SECOND = 5000
+    settings.RATE_LIMITS = False  # tests ask faster than people
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second a person
     return fake_server
 

@@ -25,6 +25,11 @@ from agentsite.local import WORKER, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "agentsite-demo"
+LIMITS = ("sendMessage", "globalSendMessage", "tokenUsagePerUser", "globalTokenUsage")
+LIMIT_OFF = """
+INSERT INTO billing_limit (name, kind, counts, per, rate, period, capacity, shards, enabled)
+VALUES (%s, 'window', 'messages', 'user', 1, 5, 2, 1, false)
+"""
 
 
 def until(what: Callable[[], Any], seconds: float = 15, pause: float = 0.02) -> Any:
@@ -276,6 +281,8 @@ def running_site(place: Path, model_url: str) -> Iterator[Site]:
     for command in ("migrate", "seed_demo"):
         subprocess.run([sys.executable, "manage.py", command], cwd=ROOT, env=env, check=True, stdout=subprocess.DEVNULL)
     site = Site(f"http://127.0.0.1:{free_port()}", env, place)
+    for name in LIMITS:  # tests ask faster than people; one may switch a limit on for a while
+        site.query(LIMIT_OFF, name)
     try:
         site.start_redis()
         site.start_web()

@@ -11,7 +11,6 @@ import psycopg
 import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
-from channels_redis.pubsub import RedisPubSubChannelLayer
 from django.db import OperationalError, connection, connections
 from django.test import Client
 
@@ -26,6 +25,7 @@ from tests.fake_openai import Call, FakeOpenAI, Plan
 from tests.site import until
 from threads.changes import Change
 from threads.consumers import ThreadSocket
+from threads.layer import ChannelLayer
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.watch import watch
 
@@ -301,7 +301,7 @@ async def test_a_socket_whose_database_is_away_is_closed_and_forgotten(
 async def test_a_socket_that_comes_while_redis_is_away_is_told_to_come_again(
     thread: Thread, alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    nobody = RedisPubSubChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
+    nobody = ChannelLayer(hosts=[f"redis://127.0.0.1:{free_port()}"])
     monkeypatch.setattr("channels.consumer.get_channel_layer", lambda _alias: nobody)
     socket = await opened_by(alice, thread, client_of)
     closed = await socket.receive_output()

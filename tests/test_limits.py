@@ -59,11 +59,11 @@ def test_a_window_gives_all_at_once_and_keeps_up_to_its_capacity(configure: Conf
 
 
 def test_a_bucket_fills_steadily(configure: Configure) -> None:
-    configure("bucket", 60, 60, 10)
+    configure("bucket", 60, 60_000, 10)
     assert taken(20) == 10
-    later(2.5)
+    later(2500)
     assert taken(20) == 2
-    later(0.5)
+    later(500)
     assert taken(2) == 1, "the half was kept"
 
 
@@ -138,10 +138,10 @@ def test_of_many_at_once_as_many_as_allowed_are_let_in(configure: Configure, sha
 
 
 def test_shards_refuse_nothing_while_there_is_enough_in_all(configure: Configure) -> None:
-    configure("bucket", 8, 3600, 8, shards=8)
+    configure("bucket", 8, 36_000, 8, shards=8)
     assert passes(n=5)
     assert taken(10) == 3
-    later(3600 / 8)
+    later(36_000 / 8)
     assert taken(3) == 1
 
 

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
+import redis
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from tests.site import Person, Site, closed
+from tests.site import Person, Site, closed, until
 from threads.caps import Crowd
 
 
@@ -32,6 +33,25 @@ def test_nobody_can_open_sockets_without_end(site: Site, alice_there: Person, th
     time.sleep(0.5)
     with dora.tab(thread) as again:
         assert again.receive()["type"] == "sync"
+
+
+def test_sockets_leave_no_subscription_behind(site: Site) -> None:
+    fiona = site.person("fiona")
+    threads = [fiona.new_thread() for _ in range(5)]
+    with redis.Redis.from_url(site.env["REDIS_URL"]) as broker:
+        subscribed = lambda: {name.decode() for name in broker.pubsub_channels("asgi*")}  # noqa: E731
+        before = subscribed()
+        tabs = [fiona.tab(thread) for thread in threads for _ in range(4)]
+        for tab in tabs:
+            assert tab.receive()["type"] == "sync"
+        assert len(subscribed() - before) == len(threads) + 1, "a group for each thread, and one of hers"
+        for number, tab in enumerate(tabs):
+            tab.socket.close() if number % 2 else tab.socket.socket.shutdown(socket.SHUT_RDWR)  # one with a word, one without
+        until(lambda: subscribed() <= before | {"asgi__group__anchor"}, 20)
+        with fiona.tab(threads[0]) as again:
+            assert again.receive()["type"] == "sync"
+            run = fiona.ask(threads[0], "[[text=Hello]]")
+            again.until(lambda: again.ended(run))
 
 
 def test_a_flood_and_a_huge_frame_end_only_their_own_socket(site: Site, alice_there: Person, thread_there: str) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
@@ -51,7 +50,7 @@ class Refused(Exception):
 class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """A socket of one person, or of a program on their behalf. Subclasses say which group they join and what a fresh page needs."""
 
-    channel_name: str | None = None
+    channel_name: str
     caller: Caller | None = None
     user: User
     wanted = USUAL
@@ -64,14 +63,9 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         self.over = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Whatever ends the socket, it is watched no more. Without Redis there is no channel to begin with."""
+        """Whatever ends the socket, it is watched no more."""
         try:
             await super().__call__(scope, receive, send)
-        except redis.RedisError:
-            if self.channel_name:
-                raise
-            await send({"type": "websocket.accept"})
-            await send({"type": "websocket.close", "code": TRY_AGAIN})
         finally:
             watch.discard(self)
             if self.caller:
@@ -103,9 +97,8 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def disconnect(self, code: int) -> None:
         """Leave the groups and the watch."""
         watch.discard(self)
-        with suppress(redis.RedisError):  # a Redis that is away has forgotten the groups by itself
-            for group in self.joined:
-                await self.channel_layer.group_discard(group, self.channel_name)
+        for group in self.joined:
+            await self.channel_layer.group_discard(group, self.channel_name)
 
     async def close(self, code: int) -> None:
         """End the socket, for good."""

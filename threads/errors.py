@@ -14,6 +14,10 @@ class AgentError(Exception):
         """The error as it is stored on rows: bounded, plain JSON."""
         return {"kind": self.kind, "message": str(self)[:500], "retryable": self.retryable, "retry_after": self.retry_after}
 
+    def details(self) -> dict[str, Any]:
+        """What programs that called the API need to know besides."""
+        return {}
+
 
 class BadInput(AgentError):
     """The caller sent something unusable; `field` names it. Nothing was changed."""
@@ -23,6 +27,10 @@ class BadInput(AgentError):
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
         self.field = field
+
+    def details(self) -> dict[str, Any]:
+        """Where it was."""
+        return {"field": self.field}
 
 
 class Conflict(AgentError):

@@ -105,7 +105,7 @@ class Watch:
     def __init__(self) -> None:
         self._sockets: set[Watched] = set()
         self._task: asyncio.Task[None] | None = None
-        self._anchor: str | None = None
+        self._is_anchored = False
 
     def add(self, socket: Watched) -> None:
         """Watch a socket that was let in."""
@@ -126,13 +126,17 @@ class Watch:
             tick += 1
             sockets = list(self._sockets)
             try:
-                if self._anchor is None:
+                if not self._is_anchored:
                     # A subscription that stays: without any, the channel layer polls, and a first frame waits up to 100 ms.
-                    self._anchor = await get_channel_layer().new_channel()
+                    layer = get_channel_layer()
+                    await layer.group_add("anchor", await layer.new_channel())
+                    self._is_anchored = True
                 seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
                 if ping := tick % PING_TICKS == 0:
                     SOCKETS.set(len(sockets))
                     await read(Process.objects.beat)
+                if ping or not self._sockets:
+                    await get_channel_layer().tidy()
             except (Error, redis.RedisError) as error:
                 # The database or Redis is away, or its tables are of another version; whoever is behind is seen when it is back.
                 logger.warning("the sockets were not looked after (%s)", type(error).__name__)

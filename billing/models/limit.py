@@ -8,15 +8,29 @@ from django.db.models import F, Q
 class Limit(models.Model):
     """A limit as the site's operators want it, in place of the one in the settings.
 
-    `rate` units come in each `period`: all at once in a window, steadily in a bucket. At most `capacity` are kept.
+    `rate` units come in each `period`: all at once in a window, steadily in a bucket. At most `capacity` are kept. What is not counted by
+    itself is taken by code that names the limit.
     """
 
     class Kind(models.TextChoices):
         WINDOW = "window", "Fixed window"
         BUCKET = "bucket", "Token bucket"
 
+    class Counts(models.TextChoices):
+        MESSAGES = "messages", "Messages that are sent"
+        TOKENS = "tokens", "Tokens of model calls"
+        NOTHING = "", "What code takes by name"
+
+    class Per(models.TextChoices):
+        USER = "user", "Each user"
+        API_KEY = "api_key", "Each API key"
+        AGENT = "agent", "Each agent"
+        SITE = "site", "All together"
+
     name = models.CharField(max_length=50, primary_key=True)
     kind = models.CharField(max_length=10, choices=Kind)
+    counts = models.CharField(max_length=10, choices=Counts, blank=True)
+    per = models.CharField(max_length=10, choices=Per, default=Per.USER)
     rate = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
     period = models.FloatField(validators=[MinValueValidator(0.001)], help_text="Seconds.")
     capacity = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
@@ -31,6 +45,11 @@ class Limit(models.Model):
                 condition=Q(shards__lte=F("capacity")),
                 name="limit_shards_hold_something",
                 violation_error_message="Each shard has to hold at least one: raise the capacity, or use fewer shards.",
+            ),
+            models.CheckConstraint(
+                condition=~Q(counts="tokens", per="api_key"),
+                name="limit_tokens_have_no_key",
+                violation_error_message="A model call is made for a user, whatever key asked: count tokens per user, agent or site.",
             ),
         ]
 
@@ -48,7 +67,7 @@ class Allowance(models.Model):
     at = models.DateTimeField()
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["name", "key", "shard"], name="allowance_once")]
+        constraints = [models.UniqueConstraint(fields=["key", "name", "shard"], name="allowance_once")]
 
     def __str__(self) -> str:
         return f"{self.name} {self.key}: {self.value:g}"

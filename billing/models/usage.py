@@ -64,6 +64,11 @@ class UsageRecord(models.Model):
     def __str__(self) -> str:
         return f"{self.kind} {self.agent} {self.model}"
 
+    @property
+    def tokens(self) -> int:
+        """All classes together."""
+        return sum(getattr(self, name) for name in TOKENS)
+
     def reverse(self, reason: str) -> Self:
         """Take the row back by its negative; returns that. ValueError of a correction, IntegrityError without a reason or a second time."""
         if self.reverses is not None:

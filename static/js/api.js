@@ -1,9 +1,10 @@
 /** The JSON API. Every failure is an ApiError, also a lost connection (kind "network"). */
 
 export class ApiError extends Error {
-  constructor({ kind, message, field = null, retry_after: retryAfter = null }) {
+  /** Everything the server said of it is there under its own name: `kind`, `field`, `retry_after`, … */
+  constructor({ message, ...said }) {
     super(message);
-    Object.assign(this, { kind, field, retryAfter });
+    Object.assign(this, said);
   }
 }
 

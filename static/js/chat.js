@@ -101,6 +101,6 @@ at("stop").addEventListener("click", stop);
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
-startShell({ currentId: threadId });
+startShell({ currentId: threadId, onFrame: (frame) => composer.allowance.apply(frame) });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
 if (matchMedia("(hover: hover)").matches) at("text").focus();

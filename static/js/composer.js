@@ -1,4 +1,5 @@
 /** The message field: Enter sends, Shift + Enter breaks, and no word is lost when sending fails. */
+import { Allowance } from "#allowance";
 import { uuid7 } from "#uuid";
 
 export class Composer {
@@ -10,6 +11,7 @@ export class Composer {
     Object.assign(this, { form, send, draftKey, limit });
     this.field = form.elements.text;
     this.error = form.querySelector(".composer-error");
+    this.allowance = new Allowance(form.querySelector(".composer-wait"), () => this.changed());
     this.button = form.querySelector("[type=submit]");
     this.refused = null; // the last message that could not be sent: sent again unchanged, it keeps its id
     this.field.value = sessionStorage.getItem(draftKey) ?? "";
@@ -54,11 +56,13 @@ export class Composer {
     try {
       await this.send({ id, text });
       this.refused = null;
+      this.allowance.passed();
     } catch (error) {
       this.refused = { id, text };
       // Somebody may have gone on writing meanwhile.
       this.put([text, this.field.value].filter(Boolean).join("\n\n"));
       this.complain(explain(error));
+      if (error.kind === "limit_exceeded") this.allowance.refuse(error);
     }
     this.field.focus();
   }
@@ -73,9 +77,10 @@ export class Composer {
 /** How many characters are too many, counted as the server does: an emoji is one. */
 const excess = (text, limit) => (text.length > limit ? [...text].length - limit : 0);
 
-function explain({ kind, message, retryAfter }) {
-  const wait = retryAfter ? ` Try again in ${Math.ceil(retryAfter)} s.` : "";
-  return kind === "network" ? "Not sent: no connection to the server. Your text is still here." : `Not sent: ${message}${wait}`;
+function explain({ kind, message, retry_after: retryAfter }) {
+  if (kind === "network") return "Not sent: no connection to the server. Your text is still here.";
+  if (kind === "limit_exceeded") return "Not sent yet: you have sent or used a lot just now. Your text is still here.";
+  return `Not sent: ${message}${retryAfter ? ` Try again in ${Math.ceil(retryAfter)} s.` : ""}`;
 }
 
 function grow(field) {

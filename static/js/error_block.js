@@ -27,7 +27,7 @@ export class ErrorBlock {
     try {
       await this.retry(this.run);
     } catch (error) {
-      setText(this.advice, error.message);
+      setText(this.advice, error.kind === "limit_exceeded" ? `${error.message} ${advice({ retry_after: error.retry_after })}` : error.message);
       this.advice.hidden = false;
     } finally {
       this.button.disabled = false;

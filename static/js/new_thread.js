@@ -43,5 +43,5 @@ const badge = new Badge(at("badge"));
 const composer = new Composer(at("composer"), { send, draftKey: "draft:new", limit: embedded("limits-data").prompt });
 at("choices").append(...agents.map(choice));
 drawExamples();
-startShell({ onState: (state) => badge.set(state) });
+startShell({ onState: (state) => badge.set(state), onFrame: (frame) => composer.allowance.apply(frame) });
 if (matchMedia("(hover: hover)").matches) at("text").focus();

@@ -4,10 +4,14 @@ import { embedded } from "#element";
 import { LiveSocket } from "#socket";
 import { ThreadList } from "#thread_list";
 
-/** Starts list and panes; `onState` is told how the feed's connection is. */
-export function startShell({ currentId = null, onState = () => {} } = {}) {
+/** Starts list and panes; `onState` is told how the feed's connection is, `onFrame` its frames. */
+export function startShell({ currentId = null, onState = () => {}, onFrame = () => {} } = {}) {
   const list = new ThreadList(document.getElementById("thread-list"), embedded("listing"), currentId);
-  new LiveSocket({ address: () => "/ws/me/", onFrame: (frame) => list.apply(frame), onState, onGone: (code) => code === 4401 && signIn() });
+  const take = (frame) => {
+    list.apply(frame);
+    onFrame(frame);
+  };
+  new LiveSocket({ address: () => "/ws/me/", onFrame: take, onState, onGone: (code) => code === 4401 && signIn() });
   for (const button of document.querySelectorAll("[data-toggle]")) {
     button.addEventListener("click", () => toggle(button.dataset.toggle));
   }

@@ -116,6 +116,7 @@ def running_rig() -> Iterator[Rig]:
             "AGENTSITE_SSL_REDIRECT": "0",
             "AGENTSITE_DATA_DIR": str(place),
             "AGENTSITE_STALL_SECONDS": "5",
+            "AGENTSITE_RATE_LIMITS": "0",
             "AGENTSITE_LOG_FORMAT": "json",
             "OPENAI_API_KEY": "sk-chaos-secret",
             "OPENAI_BASE_URL": fake.url,

@@ -55,7 +55,7 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         now = timezone.now()
         if found.last_used_at is None or now - found.last_used_at > NOTED_EVERY:
             self.filter(pk=found.pk).update(last_used_at=now)
-        found.owner.scopes = found.grants
+        found.owner.scopes, found.owner.api_key = found.grants, found.pk
         return found, found.owner
 
     def issue(self, name: str, owner: "User", scopes: list[str], expires_at: datetime | None = None) -> str:

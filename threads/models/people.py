@@ -17,6 +17,8 @@ class User(AbstractUser):
 
     # What the caller may do at most: the scopes of an API key. None for a person in a browser.
     scopes: frozenset[str] | None = None
+    # The key itself, if it was one.
+    api_key: int | None = None
 
     @property
     def name(self) -> str:

@@ -1,0 +1,49 @@
+/** When the next message may be sent: told by the feed to every tab, and by a refusal to the one that tried. */
+import { setText } from "#element";
+
+export class Allowance {
+  /** `node` shows the countdown; `onFree()` is called when it is over. */
+  constructor(node, onFree) {
+    Object.assign(this, { node, onFree });
+    this.told = new Map(); // limit: when it lets through again, on this page's own clock, which only knows how long it has been
+    this.refused = new Map(); // the same for what was tried, which may need more than one message does
+  }
+
+  /** Takes one frame of the feed. */
+  apply(frame) {
+    if (frame.type !== "limits") return;
+    this.told = new Map(frame.limits.filter((limit) => limit.retry_at !== null).map((limit) => [limit.name, free(limit, frame.server_time)]));
+    this.draw();
+  }
+
+  /** Takes the error of a message that was not let through. */
+  refuse(error) {
+    this.refused.set(error.name, free(error, error.server_time));
+    this.draw();
+  }
+
+  /** A message was let through. */
+  passed() {
+    this.refused.clear();
+    this.draw();
+  }
+
+  draw() {
+    clearTimeout(this.timer);
+    const left = (Math.max(0, ...this.told.values(), ...this.refused.values()) - performance.now()) / 1000;
+    const over = left <= 0;
+    if (over && !this.node.hidden) this.onFree();
+    this.node.hidden = over;
+    if (over) return;
+    setText(this.node, `You can send the next message in ${inWords(Math.ceil(left))}.`);
+    this.timer = setTimeout(() => this.draw(), left * 1000 - (Math.ceil(left) - 1) * 1000);
+  }
+}
+
+/** Both moments are the server's, so a wrong clock here does no harm. */
+const free = ({ retry_at: retryAt }, serverTime) => performance.now() + (retryAt - serverTime) * 1000;
+
+function inWords(seconds) {
+  if (seconds < 60) return `${seconds} s`;
+  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
+}
