@@ -1,13 +1,18 @@
 """What is known of each model call besides its answer: its usage, and if wanted the raw request and response."""
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.utils import timezone
 
 from agents.models import RequestLog
+from agents.providers import provider_of
+from billing.budgets import reserve
+from billing.models import UsageRecord
 from billing.usage import ModelCall, record
 from threads.storable import storable
 
@@ -15,6 +20,8 @@ if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.unsaved import AnyRun
 
+# Tokens that are set aside for an answer.
+USUAL_ANSWER = 1000
 REDACTED = "[redacted]"
 SECRET = re.compile(r"\b(sk-[\w-]{12,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[abp]-[\w-]{10,}|Bearer\s+[\w.~+/=-]{8,})")
 SECRET_NAME = re.compile(r"password|passwd|secret|api_?key|access_?token|authorization|credential", re.IGNORECASE)
@@ -50,6 +57,17 @@ def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str =
         provider_metadata=facts.get("provider_metadata", {}),
     )
     (agent.usage_handler or record)(call)
+
+
+def afford(run: "AnyRun", agent: "Agent", size: float) -> None:
+    """Have set aside what the next model call, of so many tokens, may cost. Raises BudgetExceeded, PriceUnknown."""
+    reserve(run.pk, run.requested_by_id, agent.name, expected(agent.model_name, size, agent.settings.get("max_tokens")))
+
+
+def expected(model: str, question: float, answer: int | None = None) -> UsageRecord:
+    """A call of so many tokens, as the ledger would have it. An answer of which nobody knows how long it may be is a usual one."""
+    facts = {"fresh_input": math.ceil(question), "output_text": answer or USUAL_ANSWER, "priced_at": timezone.now()}
+    return UsageRecord(provider=provider_of(model), model=model, **facts)
 
 
 def keep(exchange: Exchange, agent: "Agent") -> None:

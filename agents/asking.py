@@ -12,12 +12,13 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agents.accounting import Exchange, account, keep
+from agents.accounting import Exchange, account, afford, keep
 from agents.agent import Agent
 from agents.budget import Fitted
 from agents.context import messages_for
 from agents.errors import AgentError, ContextOverflow, InvalidAnswer, ProviderError, Refused
 from agents.persist import persist
+from agents.providers import provider_of
 from agents.providers.events import Request
 from agents.reading import read_step
 from agents.structured import format_of
@@ -41,6 +42,7 @@ def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], Callable[[]
         more = persist(partial(messages_for, active.run, agent, max_tokens=told.size // 2)).left_out
         if sum_up(active, agent, more):
             told = persist(partial(messages_for, active.run, agent))
+    persist(partial(afford, active.run, agent, told.size))
     request, facts = _ask_within(active, agent, told)
     if agent.output and (problem := _accounted(active, agent, facts)):
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
@@ -127,7 +129,7 @@ def _read_or_account(active: Active, agent: Agent, request: Request) -> dict[str
         if count:
             said = sum(len(part.get("delta") or part.get("inputTextDelta") or "") for part in parts)
             usage = estimate(len(json.dumps(request.messages)), said).as_json()
-            persist(partial(account, active.run, agent, {"model": request.model, "usage": usage}))
+            persist(partial(account, active.run, agent, {"provider": provider_of(request.model), "model": request.model, "usage": usage}))
         raise
 
 

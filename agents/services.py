@@ -17,6 +17,8 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
+from agents.accounting import afford
+from agents.agent import Agent
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
 from agents.unsaved import AnyRun, UnsavedRun
@@ -61,7 +63,8 @@ def send(
 
     There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
     `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
-    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken), LimitExceeded.
+    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken), LimitExceeded,
+    BudgetExceeded and PriceUnknown.
     """
     text = checked(text)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
@@ -75,11 +78,11 @@ def send(
             if meanwhile == "reject" and change.thread.runs.live().exists():
                 raise Busy("An answer is being written.")
             answer = answer and not change.thread.awaits_human
-            tokens = estimate(change.thread, text) if answer else None
+            tokens = estimate(change.thread, text)
             if answer:
                 _make_way(change, interrupt=meanwhile == "interrupt")
             saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
-            _admit(user, chosen.name, tokens)
+            _admit(user, chosen, tokens, saved[1])
             return saved
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
@@ -88,7 +91,7 @@ def send(
 def retry(user: User, run: Run) -> tuple[Message, Run]:
     """Answer a failed or stopped run's prompt again; its finished steps stay part of the answer. Busy while the thread is answering.
 
-    It takes of the limits what a prompt takes: LimitExceeded.
+    It takes of limits and budgets what a prompt takes: LimitExceeded, BudgetExceeded, PriceUnknown.
     """
     prompt = run.prompt
     if prompt is None or run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
@@ -101,13 +104,15 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
         tokens = estimate(change.thread, prompt.text)
         again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
-        _admit(user, run.agent, tokens)
+        _admit(user, get_agent(run.agent), tokens, again)
     return prompt, again
 
 
-def _admit(user: User, agent: str, tokens: float | None) -> None:
-    """To be called last: the rows that count are locked from here to the commit."""
-    admit(Asker(user, agent), tokens)
+def _admit(user: User, agent: Agent, tokens: float, run: Run | None) -> None:
+    """To be called last: the rows that count are locked from here to the commit. Without a run nobody will be asked."""
+    admit(Asker(user, agent.name), tokens if run else None)
+    if run is not None:
+        afford(run, agent, tokens)
     tell(user.pk)
 
 

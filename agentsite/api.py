@@ -14,6 +14,7 @@ from ninja.parser import Parser
 
 from agents.api import router
 from agents.operator_api import router as operator_router
+from billing.budgets import BudgetExceeded, PriceUnknown
 from billing.limits import LimitExceeded
 from threads.authentication import KeyAuth, PageAuth
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
@@ -57,7 +58,14 @@ KINDS = {
     429: "limit",
 }
 RETRY_SECONDS = 2
-STATUS: dict[type[AgentError], int] = {BadInput: 400, Forbidden: 403, Conflict: 409, LimitExceeded: 429}
+STATUS: dict[type[AgentError], int] = {
+    BadInput: 400,
+    Forbidden: 403,
+    Conflict: 409,
+    LimitExceeded: 429,
+    BudgetExceeded: 402,
+    PriceUnknown: 402,
+}
 
 
 def _error(request: HttpRequest, status: int, kind: str, message: str, **more: Any) -> HttpResponse:

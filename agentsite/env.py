@@ -1,6 +1,7 @@
 """Reads the environment; a bad value stops the start and names its variable."""
 
 import os
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,6 +52,14 @@ def choice(name: str, default: str, known: tuple[str, ...]) -> str:
     value = text(name, default).upper()
     if value not in known:
         raise ImproperlyConfigured(f"{name} must be one of {', '.join(known)}, not {value!r}.")
+    return value
+
+
+def currency(name: str, default: str) -> str:
+    """Three capital letters."""
+    value = text(name, default)
+    if not re.fullmatch("[A-Z]{3}", value):
+        raise ImproperlyConfigured(f"{name} must be three capital letters such as USD, not {value!r}.")
     return value
 
 

@@ -182,6 +182,9 @@ if not DEBUG:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
 
+# --- Money -------------------------------------------------------------------------------------------------------------
+# In which the site counts what it pays; the catalog's prices are in USD.
+CURRENCY = env.currency("AGENTSITE_CURRENCY", "USD")
 # How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name, and adds others.
 RATE_LIMITS = env.flag("AGENTSITE_RATE_LIMITS", True)
 MESSAGES, TOKENS = {"counts": "messages"}, {"counts": "tokens"}

@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from billing.models import Allowance, Limit, Price, UsageRecord
+from billing.models import Account, Alert, Allowance, Budget, Limit, Plan, Price, Reservation, Spending, UsageRecord
 from threads.admin import RecordAdmin
 
 
@@ -55,3 +55,64 @@ class AllowanceAdmin(RecordAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """By whoever may."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(Account)
+class AccountAdmin(admin.ModelAdmin):
+    """Who is charged. They are made when they are first needed, and outlive their users."""
+
+    list_display = ("__str__", "id", "plan", "currency", "zone", "created_at")
+    list_filter = ("plan", "currency")
+    list_select_related = ("plan",)
+    search_fields = ("id", "name")
+    readonly_fields = ("id",)
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An account without a user would never be used."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Its bills stay."""
+        return False
+
+
+@admin.register(Plan)
+class PlanAdmin(admin.ModelAdmin):
+    """What customers agreed to."""
+
+    list_display = ("name", "currency", "markup")
+
+
+@admin.register(Budget)
+class BudgetAdmin(admin.ModelAdmin):
+    """What may be spent in a month."""
+
+    list_display = ("__str__", "kind", "key", "amount", "enabled")
+    list_filter = ("kind", "enabled")
+    search_fields = ("key",)
+
+
+@admin.register(Spending)
+class SpendingAdmin(RecordAdmin):
+    """What was spent: counters, which the ledger can always tell anew."""
+
+    list_display = ("scope", "key", "month", "shard", "amount", "currency")
+    list_filter = ("scope", "month")
+    search_fields = ("key",)
+
+
+@admin.register(Reservation)
+class ReservationAdmin(RecordAdmin):
+    """What is set aside for runs."""
+
+    list_display = ("run_id", "user_id", "agent", "charge", "cost", "created_at")
+    search_fields = ("run_id", "user_id", "agent")
+
+
+@admin.register(Alert)
+class AlertAdmin(RecordAdmin):
+    """Who was told how far their budget is used up."""
+
+    list_display = ("budget", "key", "month", "percent", "created_at")
+    list_select_related = ("budget",)

@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from billing import limits
-from billing.models import Limit
+from billing import budgets, limits
+from billing.models import Account, Budget, Limit
 from threads.models import Thread, User
 
 
@@ -55,7 +55,8 @@ def take(user: str | None, agent: str, tokens: int) -> None:
 
 
 def state(user: User) -> dict[str, Any]:
-    """What a person's pages show: of each limit that is theirs or everybody's, what is left and when there will be something again."""
+    """What a person's pages show: of each limit that is theirs or everybody's, what is left and when there will be something again; and
+    how far their budget is used up."""
     now = time.time()
     shown = []
     for limit in limits.active():
@@ -66,7 +67,10 @@ def state(user: User) -> dict[str, Any]:
             own = {"left": left.value, "capacity": left.capacity, "flow": left.flow} if limit.per == Limit.Per.USER else {}
             retry_at = now + left.retry_after if left.retry_after else None
             shown.append({"name": limit.name, "counts": limit.counts, "per": limit.per, "retry_at": retry_at, **own})
-    return {"type": "limits", "server_time": now, "limits": shown}
+    account = Account.objects.filter(pk=user.pk).select_related("plan").first() or Account(pk=user.pk)
+    theirs = [budget for budget in budgets.applying(account) if budget.kind != Budget.Kind.SITE]
+    spent = [budgets.state_of(budget, account).as_json() for budget in theirs]
+    return {"type": "limits", "server_time": now, "limits": shown, "budgets": spent}
 
 
 def _key(per: str, user: str | None, agent: str) -> str | None:

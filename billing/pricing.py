@@ -1,89 +1,129 @@
-"""What recorded calls cost: rows of the ledger times the prices that were valid when they were made.
+"""What calls cost, and what customers pay for them: rows of the ledger times the prices that were valid when they were made.
 
 Calls of one model at one price are added up first and multiplied once, so that nothing is rounded on the way.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection
 from django.db.models import QuerySet
 
 from billing.catalog import canonical
-from billing.models import Price, UsageRecord
+from billing.models import UsageRecord
 from billing.models.usage import INPUT, TOKENS, UNITS
 
 # More digits than any sum of money times any count has.
 EXACT = Context(prec=60)
 
+# A model's prices are under its own name if there are any, else under the catalog's.
 SQL = """
-WITH named AS (SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS n(provider, model, priced_provider, priced_model)),
+WITH named AS (
+    SELECT n.provider, n.model, CASE WHEN o.own THEN n.provider ELSE n.listed_provider END AS priced_provider,
+        CASE WHEN o.own THEN n.model ELSE n.listed_model END AS priced_model
+    FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS n(provider, model, listed_provider, listed_model),
+        LATERAL (SELECT EXISTS (SELECT FROM billing_price b WHERE b.provider = n.provider AND b.model = n.model) AS own) AS o),
 used AS (
-    SELECT {by} u.provider, u.model, n.priced_provider, n.priced_model, u.priced_at, c.unit, c.quantity, abs({input}) AS input
-    FROM billing_usagerecord u JOIN named n ON n.provider = u.provider AND n.model = u.model
-    CROSS JOIN LATERAL (VALUES {amounts}) AS c(unit, quantity) WHERE c.quantity <> 0 AND u.id IN ({chosen}))
-SELECT {by_used} u.provider, u.model, u.unit, sum(u.quantity), coalesce(p.amount, l.amount), coalesce(p.per, l.per),
-    coalesce(p.currency, l.currency)
-FROM used u
-LEFT JOIN billing_price p ON p.book = %s AND {match}
-LEFT JOIN billing_price l ON p.id IS NULL AND l.book = 'catalog' AND {match_listed}
-GROUP BY {by_used} u.provider, u.model, u.unit, p.id, l.id
+    SELECT {by} u.provider, u.model, n.priced_provider, n.priced_model, u.priced_at, c.unit, c.quantity, abs({input})::bigint AS input,
+        coalesce(u.labels->>'free', '') = 'true' AS is_free
+    FROM ({source}) AS u JOIN named n ON n.provider = u.provider AND n.model = u.model
+    CROSS JOIN LATERAL (VALUES {amounts}) AS c(unit, quantity) WHERE c.quantity <> 0)
+SELECT {by_used} u.provider, u.model, u.unit, u.is_free, sum(u.quantity), coalesce(p.amount, l.amount), coalesce(p.per, l.per),
+    c.amount, c.per
+FROM used u {joins}
+GROUP BY {by_used} u.provider, u.model, u.unit, u.is_free, p.id, l.id, c.id
 ORDER BY {by_used} u.provider, u.model, u.unit
 """
-MATCH = """{p}.provider = u.priced_provider AND {p}.model = u.priced_model AND {p}.unit = u.unit
-    AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input::bigint"""
+JOIN = """
+LEFT JOIN billing_price {p} ON {only} AND {p}.book = '{book}' AND {p}.currency = %s AND {p}.provider = u.priced_provider
+    AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input
+"""
+JOINS = "".join(
+    JOIN.format(p=p, book=book, only=only)
+    for p, book, only in (("p", "cost", "true"), ("l", "catalog", "p.id IS NULL"), ("c", "charge", "NOT u.is_free"))
+)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """So much money for so many units."""
+
+    amount: Decimal
+    per: int
+
+    def of(self, quantity: Decimal) -> Decimal:
+        """What they come to, exactly."""
+        return EXACT.divide(EXACT.multiply(quantity, self.amount), Decimal(self.per))
 
 
 @dataclass(frozen=True)
 class Priced:
-    """So many units of one class of a model at one price. `group`: the columns they were grouped by. No price: amount is None."""
+    """So many units of one class of a model at one price, in one currency. `group`: the columns they were grouped by.
+
+    `cost_rate` is what we pay, None if nobody knows; `charge_rate` what customers pay, None if that follows from what we pay.
+    """
 
     group: tuple[Any, ...]
     provider: str
     model: str
     unit: str
+    is_free: bool
     quantity: Decimal
-    amount: Decimal | None
-    per: int | None
-    currency: str | None
+    cost_rate: Rate | None
+    charge_rate: Rate | None
 
     @property
     def cost(self) -> Decimal | None:
-        """What they cost, exactly; None if nobody knows, which is not nothing."""
-        if self.amount is None or self.per is None:
-            return None
-        return EXACT.divide(EXACT.multiply(self.quantity, self.amount), Decimal(self.per))
+        """What they cost us, exactly; None if nobody knows, which is not nothing."""
+        return self.cost_rate.of(self.quantity) if self.cost_rate else None
+
+    def charge(self, markup: Decimal = Decimal(0)) -> Decimal | None:
+        """What a customer pays, exactly: nothing for what is labelled free, our price for them, or our cost and `markup` percent of it."""
+        if self.is_free:
+            return Decimal(0)
+        if self.charge_rate:
+            return self.charge_rate.of(self.quantity)
+        return None if self.cost is None else EXACT.multiply(self.cost, 1 + markup / 100)
 
 
-def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), book: Price.Book = Price.Book.COST) -> list[Priced]:
-    """The rows at their prices, grouped by model, class, price and the columns `by`.
+def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), currency: str = "USD") -> list[Priced]:
+    """The rows at their prices in this currency, grouped by model, class, price and the columns `by`. Added up by the database."""
+    chosen = records.order_by()
+    return _priced(*chosen.query.sql_with_params(), chosen.values_list("provider", "model").distinct(), by, currency)
 
-    `book` is looked at first, then the catalog. A million rows are added up by the database.
-    """
-    chosen, values = records.order_by().values("pk").query.sql_with_params()
-    pairs = list(records.order_by().values_list("provider", "model").distinct())
-    named = [(provider, model, *name_of(provider, model)) for provider, model in pairs]
+
+def priced_call(record: UsageRecord, currency: str) -> list[Priced]:
+    """The same of one row, which need not be saved but has its `priced_at`."""
+    facts = {name: getattr(record, name) for name in ("provider", "model", "labels", "priced_at", *TOKENS, *UNITS)}
+    source = "SELECT * FROM jsonb_populate_record(NULL::billing_usagerecord, %s::jsonb)"
+    return _priced(source, (json.dumps(facts, cls=DjangoJSONEncoder),), [(record.provider, record.model)], (), currency)
+
+
+def _priced(source: str, values: Sequence[Any], pairs: Iterable[Any], by: Sequence[str], currency: str) -> list[Priced]:
+    named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
     columns = [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
-    known = {field.column for field in UsageRecord._meta.fields}
-    assert known.issuperset(by)
+    assert {field.column for field in UsageRecord._meta.concrete_fields}.issuperset(by)
     sql = SQL.format(
         by="".join(f"u.{name}, " for name in by),
         by_used="".join(f"u.{name}, " for name in by),
         input=" + ".join(f"u.{name}" for name in INPUT),
         amounts=", ".join(f"('{name}', u.{name}::numeric)" for name in (*TOKENS, *UNITS)),
-        chosen=chosen,
-        match=MATCH.format(p="p"),
-        match_listed=MATCH.format(p="l"),
+        source=source,
+        joins=JOINS,
     )
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*columns, *values, book])
-        return [Priced(tuple(row[: len(by)]), *row[len(by) :]) for row in cursor.fetchall()]
+        cursor.execute(sql, [*columns, *values, currency, currency, currency])
+        rows = cursor.fetchall()
+    return [_line(row[: len(by)], *row[len(by) :]) for row in rows]
 
 
-def name_of(provider: str, model: str) -> tuple[str, str]:
-    """Under which names a model's prices are: its own if there are any, else the catalog's."""
-    if Price.objects.filter(provider=provider, model=model).exists():
-        return provider, model
-    return canonical(provider, model)
+def _line(group: tuple[Any, ...], provider: str, model: str, unit: str, is_free: bool, quantity: Decimal, *rates: Any) -> Priced:
+    return Priced(group, provider, model, unit, is_free, quantity, _rate(*rates[:2]), _rate(*rates[2:]))
+
+
+def _rate(amount: Decimal | None, per: int | None) -> Rate | None:
+    return None if amount is None or per is None else Rate(amount, per)

@@ -9,8 +9,9 @@ from uuid import UUID
 from django.db import transaction
 
 from billing import admission
+from billing.budgets import settle
 from billing.models import UsageRecord
-from billing.models.usage import TOKENS, UNITS
+from billing.models.usage import REASONS, TOKENS, UNITS
 from threads.broadcast import publish, user_group
 
 
@@ -69,16 +70,30 @@ UsageHandler = Callable[[ModelCall], None]
 
 
 def record(call: ModelCall) -> None:
-    """The default handler: one row of the ledger, and what it takes of limits; a repeat changes nothing."""
+    """The default handler: one row of the ledger, and what it takes of limits and budgets; a repeat changes nothing."""
     named = {name: getattr(call, name) for name in ("run_id", "attempt", "step", "kind")}
     about = {name: getattr(call, name) for name in ("user_id", "thread_id", "agent", "provider", "model")}
     free = {"provider_metadata": dict(call.provider_metadata), "labels": dict(call.labels)}
     amounts = {name: call.usage.get(name, 0) for name in (*TOKENS, "estimated")} | {name: call.units.get(name, 0) for name in UNITS}
     row, is_new = UsageRecord.objects.get_or_create(**named, reverses=None, defaults=about | free | amounts)
     if is_new:
+        settle(row)
         admission.take(str(call.user_id) if call.user_id else None, call.agent, row.tokens)
         if call.user_id is not None:
             tell(call.user_id)
+
+
+@transaction.atomic
+def reverse(record: UsageRecord, reason: str) -> UsageRecord:
+    """Take a row back by its negative, and its money from what was spent; returns the new row. ValueError of a correction,
+    IntegrityError without a reason or a second time."""
+    if record.reverses is not None:
+        raise ValueError("This row is a correction itself: record what is right instead.")
+    facts = {field.name: getattr(record, field.name) for field in record._meta.fields if field.name not in ("id", "created_at")}
+    amounts = {name: -facts[name] for name in (*TOKENS, *UNITS, "estimated")}
+    back = UsageRecord.objects.create(**facts | amounts | {"reverses": record.pk, "reason": reason[:REASONS]})
+    settle(back)
+    return back
 
 
 def tell(user_id: UUID) -> None:

@@ -6,7 +6,7 @@ Prints what a test has to know of them as JSON. Nothing here goes through forms 
 import json
 import os
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import cycle
 from typing import Any
 from uuid import uuid4
@@ -24,7 +24,18 @@ from django.utils import timezone  # noqa: E402
 
 from agents.models import RequestLog, RoutingSample  # noqa: E402
 from agentsite.samples.models import Task  # noqa: E402
-from billing.models import Price, UsageRecord  # noqa: E402
+from billing.models import (  # noqa: E402
+    Account,
+    Alert,
+    Allowance,
+    Budget,
+    Limit,
+    Plan,
+    Price,
+    Reservation,
+    Spending,
+    UsageRecord,
+)
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
 from threads.models import (  # noqa: E402
@@ -44,6 +55,7 @@ from threads.models import (  # noqa: E402
 )
 
 GROUP = 25
+MONTH = date(2026, 1, 1)
 STATES = ["succeeded", "running", "failed", "denied", "requested", "awaiting_approval", "approved", "unknown", "expired"]
 Json = dict[str, Any]
 
@@ -167,7 +179,15 @@ class Writer:
             UsageRecord.objects.create(run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), **what)
             Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
         now = timezone.now()
+        for text in packs(50):
+            Limit.objects.create(name=text, kind="window", rate=1, period=1, capacity=1, enabled=False)
+            Account.objects.create(pk=uuid4(), name=text, address=text, plan=Plan.objects.create(name=text))
         for text in packs(100):
+            Allowance.objects.create(name=text[:50], key=text, value=1, at=now)
+            budget = Budget.objects.create(kind="agent", key=text, amount=1, enabled=False)
+            Alert.objects.create(budget=budget, key=text, month=MONTH, percent=50)
+            Spending.objects.create(scope="agent", key=text, month=MONTH, currency="USD", amount=1)
+            Reservation.objects.create(run_id=uuid4(), agent=text, charge=1, cost=1)
             ApiKey.objects.issue(text, self.root, ["read"])
             Price.objects.create(provider=text, model=text, unit="fresh_input", amount=1, valid=(now, None), note=text)
             Process.objects.create(name=text, kind=text[:10], started_at=now, seen_at=now, figures=by_name([text]))

@@ -15,8 +15,8 @@ from django.utils import timezone
 from billing.catalog import canonical
 from billing.management.commands.refresh_prices import refresh
 from billing.models import Price, UsageRecord
-from billing.pricing import priced
-from billing.usage import ModelCall, Usage, record
+from billing.pricing import priced, priced_call
+from billing.usage import ModelCall, Usage, record, reverse
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -94,14 +94,14 @@ def test_a_correction_takes_back_what_it_cost_then_and_only_once(database: None)
     price("fresh_input", "1", input_tokens=(0, 100))
     price("fresh_input", "2", input_tokens=(100, None))
     row = used(fresh_input=1000)
-    back = row.reverse("asked twice by mistake")
+    back = reverse(row, "asked twice by mistake")
     assert (back.fresh_input, back.priced_at, cost()) == (-1000, row.priced_at, 0)
     with pytest.raises(IntegrityError), transaction.atomic():
-        row.reverse("again")
+        reverse(row, "again")
     with pytest.raises(ValueError, match="correction itself"):
-        back.reverse("no")
+        reverse(back, "no")
     with pytest.raises(IntegrityError), transaction.atomic():
-        used(fresh_input=1).reverse("")
+        reverse(used(fresh_input=1), "")
 
 
 @pytest.mark.parametrize(
@@ -119,8 +119,47 @@ def test_our_price_goes_before_the_catalogs(database: None) -> None:
     price("fresh_input", "9", book="charge")
     used(fresh_input=1_000_000)
     assert cost() == 1
-    (line,) = priced(UsageRecord.objects.all(), book=Price.Book.CHARGE)
-    assert line.cost == 9
+    (line,) = priced(UsageRecord.objects.all())
+    assert (line.cost, line.charge()) == (1, 9)
+
+
+def test_customers_pay_a_markup_where_they_have_no_price_of_their_own(database: None) -> None:
+    price("fresh_input", "1")
+    price("output_text", "2")
+    price("output_text", "3", book="charge")
+    used(fresh_input=1_000_000, output_text=1_000_000)
+    lines = {line.unit: line for line in priced(UsageRecord.objects.all())}
+    assert {unit: (line.cost, line.charge(Decimal("12.5"))) for unit, line in lines.items()} == {
+        "fresh_input": (1, Decimal("1.125")),
+        "output_text": (2, 3),
+    }
+
+
+def test_what_is_labelled_free_costs_us_but_nobody_else(database: None) -> None:
+    price("fresh_input", "1")
+    record(ModelCall(None, None, uuid4(), 1, 0, "answer", "a", "p", "m", usage={"fresh_input": 1_000_000}, labels={"free": True}))
+    (line,) = priced(UsageRecord.objects.all())
+    assert (line.cost, line.charge(Decimal(50))) == (1, 0)
+
+
+def test_prices_of_another_currency_are_none(database: None) -> None:
+    price("fresh_input", "1")
+    price("fresh_input", "2", currency="EUR")
+    used(fresh_input=1_000_000)
+    costs = {currency: [line.cost for line in priced(UsageRecord.objects.all(), currency=currency)] for currency in ("USD", "EUR", "CHF")}
+    assert costs == {"USD": [1], "EUR": [2], "CHF": [None]}
+
+
+def test_a_call_is_priced_before_it_is_saved_as_it_is_afterwards(database: None) -> None:
+    price("fresh_input", "1", input_tokens=(0, 100))
+    price("fresh_input", "2", input_tokens=(100, None))
+    price("seconds", "3.6", per=3600)
+    amounts: dict[str, Any] = {"fresh_input": 1000, "seconds": Decimal("1.5")}
+    row = UsageRecord(run_id=uuid4(), attempt=1, step=0, provider="p", model="m", priced_at=timezone.now(), **amounts)
+    before = priced_call(row, "USD")
+    row.save()
+    assert before == priced(UsageRecord.objects.all())
+    assert [line.cost for line in before] == [Decimal("0.002"), Decimal("0.0015")]
 
 
 @pytest.mark.parametrize(

@@ -11,3 +11,10 @@ def stream(request: Request) -> AsyncIterator[Event]:
     if scripted.ScriptedModel.active is not None:
         return scripted.ScriptedModel.active.stream(request)
     return demo.stream(request) if request.model == "demo" else openai.stream(request)
+
+
+def provider_of(model: str) -> str:
+    """Who will be asked, by the name that the ledger has."""
+    if scripted.ScriptedModel.active is not None:
+        return scripted.PROVIDER
+    return demo.PROVIDER if model == "demo" else openai.provider()

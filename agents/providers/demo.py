@@ -16,6 +16,8 @@ from django.conf import settings
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
 from billing.usage import Usage
 
+PROVIDER = "demo"
+
 NOTICE = (
     "*No language model is connected: this is the demo model, playing a script. Set `OPENAI_API_KEY` or `OPENAI_BASE_URL` to connect one.*"
 )
@@ -98,7 +100,7 @@ async def stream(request: Request) -> AsyncIterator[Event]:
             thought += isinstance(act, Think)
             yield Reasoning(piece) if isinstance(act, Think) else Text(piece)
     usage = Usage(fresh_input=len(json.dumps(request.messages)) // 4, output_text=spent - thought, reasoning=thought)
-    yield Finish("tool_calls" if calls else "stop", "demo", usage, "demo")
+    yield Finish("tool_calls" if calls else "stop", "demo", usage, PROVIDER)
 
 
 def default_script(turn: Turn) -> Iterator[Say | Think | Use]:

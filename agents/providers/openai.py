@@ -259,10 +259,12 @@ class _Reader:
         """The last event; an answer that ended without a reason is a broken one."""
         if not self.reason and not (self.done and self.said):
             raise ProviderError("broken_stream", "The model's server ended the answer in the middle.", retryable=True)
-        return Finish("refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, _host())
+        return Finish(
+            "refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, provider()
+        )
 
 
-def _host() -> str:
+def provider() -> str:
     """Who is paid: `openai`, or the host of the server that speaks its language."""
     host = urlsplit(settings.OPENAI_BASE_URL).hostname or "api.openai.com"
     return "openai" if host == "api.openai.com" else host

@@ -20,6 +20,8 @@ from agents.providers.demo import Act, Say, Script, Think, Turn, Use
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
 from billing.usage import Usage
 
+PROVIDER = "scripted"
+
 __all__ = ["Say", "ScriptedModel", "Think", "Turn", "Use"]
 Reply = str | Act | Sequence[Act] | Script | AgentError
 
@@ -64,7 +66,7 @@ class ScriptedModel:
                 spent += 1
                 yield Reasoning(piece) if isinstance(act, Think) else Text(piece)
         usage = Usage(fresh_input=len(json.dumps(request.messages)) // 4, output_text=spent)
-        yield Finish("tool_calls" if calls else "stop", request.model, usage, "scripted")
+        yield Finish("tool_calls" if calls else "stop", request.model, usage, PROVIDER)
 
 
 def _acts(reply: "str | Act | Sequence[Act] | Script", request: Request) -> Iterable[Act]:

@@ -1,3 +1,11 @@
+from billing.models.account import SITE as SITE
+from billing.models.account import Account as Account
+from billing.models.account import Plan as Plan
+from billing.models.budget import Alert as Alert
+from billing.models.budget import Budget as Budget
+from billing.models.budget import Reservation as Reservation
+from billing.models.budget import Scope as Scope
+from billing.models.budget import Spending as Spending
 from billing.models.limit import Allowance as Allowance
 from billing.models.limit import Limit as Limit
 from billing.models.price import Price as Price

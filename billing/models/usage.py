@@ -1,7 +1,5 @@
 """What was used, and by whom: the ledger. It outlives threads and people, so it names them by plain ids and holds no content."""
 
-from typing import Self
-
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -68,11 +66,3 @@ class UsageRecord(models.Model):
     def tokens(self) -> int:
         """All classes together."""
         return sum(getattr(self, name) for name in TOKENS)
-
-    def reverse(self, reason: str) -> Self:
-        """Take the row back by its negative; returns that. ValueError of a correction, IntegrityError without a reason or a second time."""
-        if self.reverses is not None:
-            raise ValueError("This row is a correction itself: record what is right instead.")
-        facts = {field.name: getattr(self, field.name) for field in self._meta.fields if field.name not in ("id", "created_at")}
-        amounts = {name: -facts[name] for name in (*TOKENS, *UNITS, "estimated")}
-        return type(self).objects.create(**facts | amounts | {"reverses": self.pk, "reason": reason[:REASONS]})

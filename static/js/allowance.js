@@ -1,10 +1,10 @@
-/** When the next message may be sent: told by the feed to every tab, and by a refusal to the one that tried. */
+/** When the next message may be sent, and how much money is left: told by the feed to every tab, and by a refusal to the one that tried. */
 import { setText } from "#element";
 
 export class Allowance {
-  /** `node` shows the countdown; `onFree()` is called when it is over. */
-  constructor(node, onFree) {
-    Object.assign(this, { node, onFree });
+  /** `node` shows the countdown, `money` how far a budget is used up; `onFree()` is called when the countdown is over. */
+  constructor({ node, money, onFree }) {
+    Object.assign(this, { node, money, onFree });
     this.told = new Map(); // limit: when it lets through again, on this page's own clock, which only knows how long it has been
     this.refused = new Map(); // the same for what was tried, which may need more than one message does
   }
@@ -14,6 +14,7 @@ export class Allowance {
     if (frame.type !== "limits") return;
     this.told = new Map(frame.limits.filter((limit) => limit.retry_at !== null).map((limit) => [limit.name, free(limit, frame.server_time)]));
     this.draw();
+    this.drawMoney(frame.budgets);
   }
 
   /** Takes the error of a message that was not let through. */
@@ -28,6 +29,14 @@ export class Allowance {
     this.draw();
   }
 
+  drawMoney(budgets) {
+    const tight = budgets.find(({ spent, reserved, amount }) => Number(spent) + Number(reserved) >= SHOWN_FROM * Number(amount));
+    this.money.hidden = !tight;
+    if (!tight) return;
+    const day = new Date(tight.resets_at).toLocaleDateString(undefined, { month: "long", day: "numeric" });
+    setText(this.money, `${sum(tight.spent, tight.currency)} of this month’s ${sum(tight.amount, tight.currency)} are used. The next month begins on ${day}.`);
+  }
+
   draw() {
     clearTimeout(this.timer);
     const left = (Math.max(0, ...this.told.values(), ...this.refused.values()) - performance.now()) / 1000;
@@ -40,6 +49,8 @@ export class Allowance {
   }
 }
 
+const SHOWN_FROM = 0.8; // before anybody is cut off
+
 /** Both moments are the server's, so a wrong clock here does no harm. */
 const free = ({ retry_at: retryAt }, serverTime) => performance.now() + (retryAt - serverTime) * 1000;
 
@@ -47,3 +58,5 @@ function inWords(seconds) {
   if (seconds < 60) return `${seconds} s`;
   return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
 }
+
+const sum = (amount, currency) => Number(amount).toLocaleString(undefined, { style: "currency", currency });

@@ -11,7 +11,11 @@ export class Composer {
     Object.assign(this, { form, send, draftKey, limit });
     this.field = form.elements.text;
     this.error = form.querySelector(".composer-error");
-    this.allowance = new Allowance(form.querySelector(".composer-wait"), () => this.changed());
+    this.allowance = new Allowance({
+      node: form.querySelector(".composer-wait"),
+      money: form.querySelector(".composer-money"),
+      onFree: () => this.changed(),
+    });
     this.button = form.querySelector("[type=submit]");
     this.refused = null; // the last message that could not be sent: sent again unchanged, it keeps its id
     this.field.value = sessionStorage.getItem(draftKey) ?? "";

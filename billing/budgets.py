@@ -1,0 +1,208 @@
+"""What may be spent in a month: set aside before an answer is written, taken when its calls are in the ledger.
+
+What is set aside counts while its run lives, so nothing has to be given back, whoever dies. Sends that would count the same money wait
+for each other; model calls only add, each to a row of its own of several.
+"""
+
+import random
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F, Q, QuerySet, Sum
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from billing.models import Account, Budget, Reservation, Scope, Spending, UsageRecord
+from billing.models.budget import PLACES
+from billing.periods import Month
+from billing.pricing import priced_call
+from threads.errors import AgentError
+from threads.models import Run
+
+SHARDS = {Scope.USER: 1, Scope.AGENT: 8, Scope.SITE: 8}
+SCOPES = {Budget.Kind.USER: Scope.USER, Budget.Kind.PLAN: Scope.USER, Budget.Kind.AGENT: Scope.AGENT, Budget.Kind.SITE: Scope.SITE}
+WHOSE = {Scope.USER: "Your budget", Scope.AGENT: "This agent's budget", Scope.SITE: "The site's budget"}
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('budget ' || %s, 0))"
+ADD = """
+INSERT INTO billing_spending AS s (scope, key, month, currency, shard, amount)
+SELECT * FROM unnest(%s::text[], %s::text[], %s::date[], %s::text[], %s::int[], %s::numeric[])
+ON CONFLICT (scope, key, month, currency, shard) DO UPDATE SET amount = s.amount + excluded.amount
+"""
+NOTHING = Decimal(0)
+
+
+class BudgetExceeded(AgentError):
+    """There is not so much left of this month's budget; there is again when the next one begins."""
+
+    kind: ClassVar[str] = "budget_exceeded"
+
+    def __init__(self, state: "State") -> None:
+        amounts = f" ({state.in_words})" if state.scope == Scope.USER else ""
+        until = f"{state.month.next.first:%B} {state.month.next.first.day}"
+        super().__init__(f"{WHOSE[state.scope]} for this month is used up{amounts}. The next one begins on {until}.")
+        self.state = state
+
+    def details(self) -> dict[str, Any]:
+        """Whose budget it is, and when there is another one. What others have spent is not said."""
+        told = self.state.as_json()
+        return told if self.state.scope == Scope.USER else {name: told[name] for name in ("scope", "resets_at")}
+
+
+class PriceUnknown(AgentError):
+    """Nobody knows what this would cost, and there is a budget to keep."""
+
+    kind: ClassVar[str] = "price_unknown"
+
+
+@dataclass(frozen=True)
+class State:
+    """A budget in this month: what was spent of it, and what is set aside for answers that are being written."""
+
+    budget: Budget
+    scope: Scope
+    month: Month
+    zone: str
+    currency: str
+    spent: Decimal
+    reserved: Decimal
+
+    @property
+    def left(self) -> Decimal:
+        """What may still be spent."""
+        return self.budget.amount - self.spent - self.reserved
+
+    @property
+    def in_words(self) -> str:
+        """For people."""
+        return f"{self.spent:.2f} of {self.budget.amount:.2f} {self.currency}"
+
+    def as_json(self) -> dict[str, Any]:
+        """As pages and programs are told; money as text."""
+        return {
+            "scope": self.scope,
+            "amount": f"{self.budget.amount:f}",
+            "spent": f"{round(self.spent, 6):f}",
+            "reserved": f"{round(self.reserved, 6):f}",
+            "currency": self.currency,
+            "resets_at": self.month.ends(self.zone).isoformat(),
+        }
+
+
+@transaction.atomic
+def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecord) -> None:
+    """Have set aside for a run at least what `estimate` says that its next call will take. Without a budget, nothing happens.
+
+    Raises BudgetExceeded if there is not so much, PriceUnknown if nobody can say. As part of the caller's transaction.
+    """
+    account = Account.objects.of(user_id)
+    budgets = list(applying(account, agent))
+    if not budgets:
+        return
+    with connection.cursor() as cursor:
+        for name in sorted({_lock_name(budget, account) for budget in budgets}):
+            cursor.execute(LOCK, [name])
+    amounts = money(estimate, account)
+    if None in amounts.values():
+        raise PriceUnknown(f"No price is known for {estimate.model}, so its budget cannot be kept. Ask whoever runs this site.")
+    held = Reservation.objects.filter(pk=run_id).first() or Reservation(
+        run_id=run_id, user_id=user_id, agent=agent, charge=NOTHING, cost=NOTHING
+    )
+    more_charge = max(NOTHING, (amounts[Scope.USER] or NOTHING) - held.charge)
+    more_cost = max(NOTHING, (amounts[Scope.SITE] or NOTHING) - held.cost)
+    for budget in budgets:
+        state = state_of(budget, account)
+        wanted = more_charge if state.scope == Scope.USER else more_cost
+        if wanted and state.left < wanted:
+            raise BudgetExceeded(state)
+    held.charge, held.cost = held.charge + more_charge, held.cost + more_cost
+    held.save()
+
+
+def settle(record: UsageRecord) -> None:
+    """Count what a row of the ledger cost, in place of what was set aside for it. What has no price yet is counted by `recount`."""
+    account = Account.objects.of(record.user_id)
+    amounts = money(record, account)
+    charge, cost = (amounts[scope] or NOTHING for scope in (Scope.USER, Scope.SITE))
+    add(_counted(record.created_at, account, record.agent, charge, cost))
+    Reservation.objects.filter(pk=record.run_id).update(
+        charge=Greatest(F("charge") - charge, NOTHING), cost=Greatest(F("cost") - cost, NOTHING)
+    )
+
+
+def applying(account: Account, agent: str | None = None) -> "QuerySet[Budget]":
+    """The budgets that count for an account (its own before its plan's) and an agent, and the site's."""
+    enabled = Budget.objects.filter(enabled=True).order_by("kind", "key")
+    own = enabled.filter(kind=Budget.Kind.USER, key=str(account.pk))
+    plan = Q(kind=Budget.Kind.PLAN, key=account.plan_id) if account.plan_id and not own.exists() else Q(pk=None)
+    agents = Q(kind=Budget.Kind.AGENT, key=agent) if agent is not None else Q(pk=None)
+    return enabled.filter(Q(kind=Budget.Kind.USER, key=str(account.pk)) | plan | agents | Q(kind=Budget.Kind.SITE))
+
+
+def state_of(budget: Budget, account: Account) -> State:
+    """How far this month's budget is used up; `account` says whose, of the users of a plan."""
+    scope = SCOPES[Budget.Kind(budget.kind)]
+    zone, currency = (account.zone, account.currency) if scope == Scope.USER else ("UTC", settings.CURRENCY)
+    month = Month.of(timezone.now(), zone)
+    key = _key(scope, account, budget.key)
+    spent = Spending.objects.filter(scope=scope, key=key, month=month.first, currency=currency).aggregate(sum=Sum("amount"))["sum"]
+    held = Reservation.objects.filter(run_id__in=Run.objects.live().values("pk"))
+    if scope == Scope.USER:
+        held = held.filter(user_id=account.user_id)
+    elif scope == Scope.AGENT:
+        held = held.filter(agent=budget.key)
+    reserved = held.aggregate(sum=Sum("charge" if scope == Scope.USER else "cost"))["sum"]
+    return State(budget, scope, month, zone, currency, spent or NOTHING, reserved or NOTHING)
+
+
+def money(record: UsageRecord, account: Account) -> dict[Scope, Decimal | None]:
+    """What a call takes from each kind of budget: from a user's what they pay, from the others what we pay. None if nobody knows."""
+    lines = priced_call(record, account.currency)
+    charge = total(line.charge(account.markup) for line in lines)
+    if account.currency != settings.CURRENCY:
+        lines = priced_call(record, settings.CURRENCY)
+    cost = total(line.cost for line in lines)
+    return {Scope.USER: charge, Scope.AGENT: cost, Scope.SITE: cost}
+
+
+def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
+    """Their sum, to as many places as counters have; None if one of them is not known."""
+    known = list(amounts)
+    if None in known:
+        return None
+    return sum((each for each in known if each is not None), NOTHING).quantize(Decimal(1).scaleb(-PLACES), ROUND_HALF_EVEN)
+
+
+Counter = tuple[str, str, Any, str]
+
+
+def add(amounts: Mapping[Counter, Decimal]) -> None:
+    """Add to counters, in an order that all keep to."""
+    rows = [(*counter, random.randrange(SHARDS[Scope(counter[0])]), amount) for counter, amount in sorted(amounts.items()) if amount]
+    if rows:
+        with connection.cursor() as cursor:
+            cursor.execute(ADD, [list(column) for column in zip(*rows, strict=True)])
+
+
+def _counted(at: datetime, account: Account, agent: str, charge: Decimal, cost: Decimal) -> dict[Counter, Decimal]:
+    """Which counters a call is part of. They go by when it was recorded, so that a correction is this month's."""
+    here, everywhere = Month.of(at, account.zone).first, Month.of(at, "UTC").first
+    return {
+        (Scope.USER, str(account.pk), here, account.currency): charge,
+        (Scope.AGENT, agent, everywhere, settings.CURRENCY): cost,
+        (Scope.SITE, "", everywhere, settings.CURRENCY): cost,
+    }
+
+
+def _key(scope: Scope, account: Account, key: str) -> str:
+    return str(account.pk) if scope == Scope.USER else key
+
+
+def _lock_name(budget: Budget, account: Account) -> str:
+    scope = SCOPES[Budget.Kind(budget.kind)]
+    return f"{scope} {_key(scope, account, budget.key)}"

@@ -1,0 +1,89 @@
+"""Who is charged, and by which plan."""
+
+from decimal import Decimal
+from uuid import UUID
+from zoneinfo import available_timezones
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+# What nobody in particular asked for is charged to the site itself.
+SITE = UUID(int=0)
+CURRENCY = RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")
+# A fee above it is a slip.
+MOST = Decimal(1_000_000)
+
+
+def is_zone(name: str) -> None:
+    """Refuse what is no time zone."""
+    if name not in available_timezones():
+        raise ValidationError(f"There is no time zone {name!r}. Write it as Europe/Oslo.")
+
+
+class Plan(models.Model):
+    """What customers agreed to. It is in one currency, that of the accounts that have it: the database sees to that, too."""
+
+    name = models.CharField(max_length=50, primary_key=True)
+    currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
+    markup = models.DecimalField(
+        max_digits=7,
+        decimal_places=2,
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(1000)],
+        help_text="Percent on what a call costs us, where there is no price for customers.",
+    )
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(markup__gte=0, markup__lte=1000), name="plan_markup_not_absurd"),
+            models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="plan_currency_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountQuerySet(models.QuerySet["Account"]):
+    """Which accounts."""
+
+    def of(self, user_id: UUID | None) -> "Account":
+        """A person's account, or the site's; made when it is first needed."""
+        return self.select_related("plan").get_or_create(pk=user_id or SITE)[0]
+
+
+class Account(models.Model):
+    """Who is charged. It has the id of its user and outlives them; nothing else in it says who they were once they are erased."""
+
+    id = models.UUIDField(primary_key=True)
+    plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
+    zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text="Whose months count.")
+    currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
+    name = models.CharField(max_length=200, blank=True, help_text="As invoices have it.")
+    address = models.TextField(blank=True, max_length=1000)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = AccountQuerySet.as_manager()
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="account_currency_known")]
+
+    def __str__(self) -> str:
+        return self.name or ("the site" if self.pk == SITE else str(self.pk))
+
+    @property
+    def user_id(self) -> UUID | None:
+        """Whose usage is charged to it."""
+        return None if self.pk == SITE else self.pk
+
+    @property
+    def markup(self) -> Decimal:
+        """Percent on what calls cost us."""
+        return self.plan.markup if self.plan else Decimal(0)
+
+    def clean(self) -> None:
+        """A plan of another currency would make bills in two."""
+        if self.plan is not None and self.plan.currency != self.currency:
+            raise ValidationError({"plan": f"This plan is in {self.plan.currency}, the account in {self.currency}."})
