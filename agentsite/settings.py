@@ -185,6 +185,8 @@ if not DEBUG:
 # --- Money -------------------------------------------------------------------------------------------------------------
 # In which the site counts what it pays; the catalog's prices are in USD.
 CURRENCY = env.currency("AGENTSITE_CURRENCY", "USD")
+# What the numbers of invoices begin with.
+INVOICE_SERIES = env.text("AGENTSITE_INVOICE_SERIES", "INV")
 # How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name, and adds others.
 RATE_LIMITS = env.flag("AGENTSITE_RATE_LIMITS", True)
 MESSAGES, TOKENS = {"counts": "messages"}, {"counts": "tokens"}

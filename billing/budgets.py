@@ -107,14 +107,13 @@ def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecor
     with connection.cursor() as cursor:
         for name in sorted({_lock_name(budget, account) for budget in budgets}):
             cursor.execute(LOCK, [name])
-    amounts = money(estimate, account)
-    if None in amounts.values():
+    charge, cost, is_known = money(estimate, account)
+    if not is_known:
         raise PriceUnknown(f"No price is known for {estimate.model}, so its budget cannot be kept. Ask whoever runs this site.")
     held = Reservation.objects.filter(pk=run_id).first() or Reservation(
         run_id=run_id, user_id=user_id, agent=agent, charge=NOTHING, cost=NOTHING
     )
-    more_charge = max(NOTHING, (amounts[Scope.USER] or NOTHING) - held.charge)
-    more_cost = max(NOTHING, (amounts[Scope.SITE] or NOTHING) - held.cost)
+    more_charge, more_cost = max(NOTHING, charge - held.charge), max(NOTHING, cost - held.cost)
     for budget in budgets:
         state = state_of(budget, account)
         wanted = more_charge if state.scope == Scope.USER else more_cost
@@ -125,10 +124,10 @@ def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecor
 
 
 def settle(record: UsageRecord) -> None:
-    """Count what a row of the ledger cost, in place of what was set aside for it. What has no price yet is counted by `recount`."""
+    """Count what a row of the ledger cost, in place of what was set aside for it. What has no price yet is counted by
+    `billing.reconciling.recount`."""
     account = Account.objects.of(record.user_id)
-    amounts = money(record, account)
-    charge, cost = (amounts[scope] or NOTHING for scope in (Scope.USER, Scope.SITE))
+    charge, cost, _ = money(record, account)
     add(_counted(record.created_at, account, record.agent, charge, cost))
     Reservation.objects.filter(pk=record.run_id).update(
         charge=Greatest(F("charge") - charge, NOTHING), cost=Greatest(F("cost") - cost, NOTHING)
@@ -160,22 +159,21 @@ def state_of(budget: Budget, account: Account) -> State:
     return State(budget, scope, month, zone, currency, spent or NOTHING, reserved or NOTHING)
 
 
-def money(record: UsageRecord, account: Account) -> dict[Scope, Decimal | None]:
-    """What a call takes from each kind of budget: from a user's what they pay, from the others what we pay. None if nobody knows."""
+def money(record: UsageRecord, account: Account) -> tuple[Decimal, Decimal, bool]:
+    """What a call takes from budgets: from a user's what they pay, from the others what we pay; and whether all of its prices are
+    known."""
     lines = priced_call(record, account.currency)
-    charge = total(line.charge(account.markup) for line in lines)
+    charges = [line.charge(account.markup) for line in lines]
     if account.currency != settings.CURRENCY:
         lines = priced_call(record, settings.CURRENCY)
-    cost = total(line.cost for line in lines)
-    return {Scope.USER: charge, Scope.AGENT: cost, Scope.SITE: cost}
+    costs = [line.cost for line in lines]
+    return total(charges), total(costs), None not in charges and None not in costs
 
 
-def total(amounts: Iterable[Decimal | None]) -> Decimal | None:
-    """Their sum, to as many places as counters have; None if one of them is not known."""
-    known = list(amounts)
-    if None in known:
-        return None
-    return sum((each for each in known if each is not None), NOTHING).quantize(Decimal(1).scaleb(-PLACES), ROUND_HALF_EVEN)
+def total(amounts: Iterable[Decimal | None]) -> Decimal:
+    """The sum of those that are known, to as many places as counters have."""
+    known = sum((each for each in amounts if each is not None), NOTHING)
+    return known.quantize(Decimal(1).scaleb(-PLACES), ROUND_HALF_EVEN)
 
 
 Counter = tuple[str, str, Any, str]

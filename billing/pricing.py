@@ -21,7 +21,7 @@ from billing.models.usage import INPUT, TOKENS, UNITS
 EXACT = Context(prec=60)
 
 # A model's prices are under its own name if there are any, else under the catalog's.
-SQL = """
+USED = """
 WITH named AS (
     SELECT n.provider, n.model, CASE WHEN o.own THEN n.provider ELSE n.listed_provider END AS priced_provider,
         CASE WHEN o.own THEN n.model ELSE n.listed_model END AS priced_model
@@ -32,12 +32,15 @@ used AS (
         coalesce(u.labels->>'free', '') = 'true' AS is_free
     FROM ({source}) AS u JOIN named n ON n.provider = u.provider AND n.model = u.model
     CROSS JOIN LATERAL (VALUES {amounts}) AS c(unit, quantity) WHERE c.quantity <> 0)
+"""
+PRICED = """
 SELECT {by_used} u.provider, u.model, u.unit, u.is_free, sum(u.quantity), coalesce(p.amount, l.amount), coalesce(p.per, l.per),
     c.amount, c.per
 FROM used u {joins}
 GROUP BY {by_used} u.provider, u.model, u.unit, u.is_free, p.id, l.id, c.id
 ORDER BY {by_used} u.provider, u.model, u.unit
 """
+UNPRICED = "SELECT u.id FROM used u {joins} WHERE NOT u.is_free AND coalesce(p.amount, l.amount, c.amount) IS NULL"
 JOIN = """
 LEFT JOIN billing_price {p} ON {only} AND {p}.book = '{book}' AND {p}.currency = %s AND {p}.provider = u.priced_provider
     AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input
@@ -103,22 +106,36 @@ def priced_call(record: UsageRecord, currency: str) -> list[Priced]:
     return _priced(source, (json.dumps(facts, cls=DjangoJSONEncoder),), [(record.provider, record.model)], (), currency)
 
 
+def unpriced(records: "QuerySet[UsageRecord]", currency: str) -> tuple[str, list[Any]]:
+    """SQL, with its values, for the ids of rows of which a customer's price is not known."""
+    chosen = records.order_by()
+    source, values = chosen.query.sql_with_params()
+    used, named = _used(source, chosen.values_list("provider", "model").distinct(), ["id"])
+    return used + UNPRICED.format(joins=JOINS), [*named, *values, currency, currency, currency]
+
+
 def _priced(source: str, values: Sequence[Any], pairs: Iterable[Any], by: Sequence[str], currency: str) -> list[Priced]:
-    named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
-    columns = [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
+    used, named = _used(source, pairs, by)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            used + PRICED.format(by_used="".join(f"u.{name}, " for name in by), joins=JOINS),
+            [*named, *values, currency, currency, currency],
+        )
+        rows = cursor.fetchall()
+    return [_line(row[: len(by)], *row[len(by) :]) for row in rows]
+
+
+def _used(source: str, pairs: Iterable[Any], by: Sequence[str]) -> tuple[str, list[list[str]]]:
+    """The SQL of what was used, class by class, with the columns `by`; and its first values: under which names its prices are."""
     assert {field.column for field in UsageRecord._meta.concrete_fields}.issuperset(by)
-    sql = SQL.format(
+    named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
+    sql = USED.format(
         by="".join(f"u.{name}, " for name in by),
-        by_used="".join(f"u.{name}, " for name in by),
         input=" + ".join(f"u.{name}" for name in INPUT),
         amounts=", ".join(f"('{name}', u.{name}::numeric)" for name in (*TOKENS, *UNITS)),
         source=source,
-        joins=JOINS,
     )
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*columns, *values, currency, currency, currency])
-        rows = cursor.fetchall()
-    return [_line(row[: len(by)], *row[len(by) :]) for row in rows]
+    return sql, [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
 
 
 def _line(group: tuple[Any, ...], provider: str, model: str, unit: str, is_free: bool, quantity: Decimal, *rates: Any) -> Priced:

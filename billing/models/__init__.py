@@ -6,6 +6,12 @@ from billing.models.budget import Budget as Budget
 from billing.models.budget import Reservation as Reservation
 from billing.models.budget import Scope as Scope
 from billing.models.budget import Spending as Spending
+from billing.models.invoice import Billed as Billed
+from billing.models.invoice import Invoice as Invoice
+from billing.models.invoice import InvoiceEvent as InvoiceEvent
+from billing.models.invoice import InvoiceLine as InvoiceLine
+from billing.models.invoice import Series as Series
+from billing.models.invoice import TaxRate as TaxRate
 from billing.models.limit import Allowance as Allowance
 from billing.models.limit import Limit as Limit
 from billing.models.price import Price as Price

@@ -63,6 +63,7 @@ class Account(models.Model):
     currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
     name = models.CharField(max_length=200, blank=True, help_text="As invoices have it.")
     address = models.TextField(blank=True, max_length=1000)
+    tax_region = models.CharField(max_length=50, blank=True, help_text="Whose tax is added; empty: none.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AccountQuerySet.as_manager()

@@ -1,0 +1,226 @@
+"""The ledger of a month becomes one invoice for each account.
+
+Which rows of the ledger are on an invoice is written down row by row, so each is billed once, whenever it came: one that comes after its
+month's invoice was made is on the next one. Safe to run at any time, as often as anybody likes, many at once.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from billing.models import SITE, Account, Billed, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
+from billing.periods import Month
+from billing.pricing import EXACT, Priced, priced, unpriced
+from threads.errors import AgentError
+
+# ISO 4217: how many digits a currency's smallest coin has, where they are not two.
+NO_CENTS = ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF")
+THOUSANDTHS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('invoice ' || %s, 0))"
+TAKE = """
+INSERT INTO billing_billed (usage_id, invoice_id)
+SELECT u.id, %s FROM billing_usagerecord u WHERE u.user_id = %s AND u.created_at < %s
+    AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id) AND u.id NOT IN ({unpriced})
+"""
+WAITING = """
+SELECT DISTINCT u.user_id FROM billing_usagerecord u
+WHERE u.created_at < %s AND u.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id)
+ORDER BY u.user_id
+"""
+# How far the day begins before UTC's, and after it.
+EARLIEST, LATEST = timedelta(hours=14), timedelta(hours=12)
+
+
+class NotYet(AgentError):
+    """The month is not over where the account is."""
+
+    kind = "not_yet"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of an account's month. `unpriced`: models whose calls nobody could price, which wait for a price."""
+
+    account: Account
+    invoice: Invoice | None
+    is_new: bool = False
+    unpriced: list[str] = field(default_factory=list)
+
+
+def accounts_to_bill(month: Month) -> list[UUID]:
+    """Whose usage until the month's end is on no invoice yet. Some of them may turn out to have nothing to bill."""
+    with connection.cursor() as cursor:
+        cursor.execute(WAITING, [month.ends("UTC") + LATEST])
+        return [user_id for (user_id,) in cursor.fetchall()]
+
+
+@transaction.atomic
+def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
+    """Make the account's invoice of that month, and make it final unless it is to stay a draft. One that is final already stays as it is;
+    a draft is made anew. Without anything to bill there is none.
+
+    Raises NotYet while the month goes on where the account is.
+    """
+    if user_id == SITE:
+        raise ValueError("The site does not bill itself.")
+    account = Account.objects.of(user_id)
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [str(account.pk)])
+    if timezone.now() < month.ends(account.zone):
+        raise NotYet(f"{month} is not over yet in {account.zone}.")
+    found = Invoice.objects.filter(account=account, period=month.first).standing().first()
+    if found is not None and found.status != Invoice.Status.DRAFT:
+        return Result(account, found)
+    if found is not None:
+        found.delete()
+    made = Invoice.objects.create(account=account, period=month.first, currency=account.currency, bill_to=_bill_to(account))
+    missing = _take(made, account, month)
+    lines = priced(UsageRecord.objects.filter(pk__in=made.billed.values("usage_id")), currency=account.currency)
+    exact = _add_up(lines, account.markup)
+    if not lines or exact < 0:
+        # What was taken back is more than what was used: it waits for usage that it can be set off against.
+        made.delete()
+        return Result(account, None, unpriced=missing)
+    _write(made, lines, account.markup, exact)
+    if not draft:
+        finalise(made)
+    return Result(account, made, is_new=True, unpriced=missing)
+
+
+@transaction.atomic
+def finalise(found: Invoice, by: UUID | None = None) -> None:
+    """Give a draft its number; from now on it cannot be changed. What costs nothing is paid."""
+    Series.objects.get_or_create(name=settings.INVOICE_SERIES)
+    series = Series.objects.select_for_update().get(name=settings.INVOICE_SERIES)
+    series.last += 1
+    series.save()
+    found.number = series.number(series.last)
+    found.final_at = timezone.now()
+    found.status = Invoice.Status.PENDING if found.total else Invoice.Status.PAID
+    found.paid_at = None if found.total else found.final_at
+    found.save()
+    InvoiceEvent.objects.create(invoice=found, status=found.status, by_id=by)
+
+
+@transaction.atomic
+def settle(number: str, status: Invoice.Status, *, by: UUID | None = None, note: str = "") -> Invoice:
+    """An invoice was paid, or could not be, or is void; it is known who said so. What a void one billed will be on another one.
+
+    Raises ValueError if there is no such invoice, or it cannot become that any more.
+    """
+    found = Invoice.objects.select_for_update().filter(number=number).first()
+    if found is None:
+        raise ValueError(f"There is no invoice {number}.")
+    if found.status == status:
+        return found
+    if found.status not in BECOMES[status]:
+        raise ValueError(f"Invoice {number} is {found.get_status_display().lower()}: it cannot become {status.label.lower()}.")
+    found.status, found.paid_at = status, timezone.now() if status == Invoice.Status.PAID else None
+    found.save(update_fields=["status", "paid_at"])
+    if status == Invoice.Status.VOID:
+        found.billed.all().delete()
+    InvoiceEvent.objects.create(invoice=found, status=status, by_id=by, note=note[:500])
+    return found
+
+
+BECOMES = {
+    Invoice.Status.PAID: (Invoice.Status.PENDING, Invoice.Status.FAILED),
+    Invoice.Status.FAILED: (Invoice.Status.PENDING,),
+    Invoice.Status.PENDING: (Invoice.Status.FAILED,),
+    Invoice.Status.VOID: (Invoice.Status.PENDING, Invoice.Status.FAILED),
+}
+
+
+def _take(made: Invoice, account: Account, month: Month) -> list[str]:
+    """Put on the invoice what is on none; returns the models without which it has to do."""
+    waiting = UsageRecord.objects.filter(user_id=account.pk, created_at__lt=month.ends(account.zone))
+    without, values = unpriced(waiting, account.currency)
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE.format(unpriced=without), [made.pk, account.pk, month.ends(account.zone), *values])
+    left = waiting.exclude(pk__in=Billed.objects.values("usage_id"))
+    return sorted({f"{provider} {model}".strip() for provider, model in left.values_list("provider", "model").distinct()})
+
+
+def _add_up(lines: Sequence[Priced], markup: Decimal) -> Decimal:
+    total = Decimal(0)
+    for line in lines:
+        total = EXACT.add(total, _charge(line, markup))
+    return total
+
+
+def _write(made: Invoice, lines: Sequence[Priced], markup: Decimal, exact: Decimal) -> None:
+    """The lines and the sums."""
+    InvoiceLine.objects.bulk_create(_lines(made, lines, markup))
+    made.net = floor(exact, made.currency)
+    made.tax_percent = _tax_percent(made)
+    made.tax = round_half_up(made.net * made.tax_percent / 100, made.currency)
+    made.total = made.net + made.tax
+    made.save()
+
+
+def _lines(made: Invoice, lines: Sequence[Priced], markup: Decimal) -> Iterator[InvoiceLine]:
+    """Each has what the sum of all until it is, rounded down, more than until the one before: so they add up to the rounded sum."""
+    until = Decimal(0)
+    for position, line in enumerate(lines, 1):
+        charge = _charge(line, markup)
+        before, until = until, EXACT.add(until, charge)
+        rate = line.charge_rate or line.cost_rate
+        assert rate is not None
+        yield InvoiceLine(
+            invoice=made,
+            position=position,
+            description=f"{line.model or 'unknown model'}, {line.unit.replace('_', ' ')}" + (" (free)" if line.is_free else ""),
+            provider=line.provider,
+            model=line.model,
+            unit=line.unit,
+            quantity=line.quantity,
+            rate=Decimal(0) if line.is_free else rate.amount,
+            per=rate.per,
+            markup=Decimal(0) if line.charge_rate or line.is_free else markup,
+            exact=charge,
+            amount=floor(until, made.currency) - floor(before, made.currency),
+        )
+
+
+def _charge(line: Priced, markup: Decimal) -> Decimal:
+    charge = line.charge(markup)
+    if charge is None:
+        raise RuntimeError(f"The price of {line.provider} {line.model}, {line.unit}, is gone. Try again.")
+    return charge
+
+
+def _tax_percent(made: Invoice) -> Decimal:
+    last_day = Month(made.period).next.first - timedelta(days=1)
+    rate = TaxRate.objects.filter(region=made.account.tax_region, valid__contains=last_day).first() if made.account.tax_region else None
+    return rate.percent if rate else Decimal(0)
+
+
+def _bill_to(account: Account) -> str:
+    return "\n".join(filter(None, [account.name, account.address]))
+
+
+def floor(amount: Decimal, currency: str) -> Decimal:
+    """Down to the currency's smallest coin."""
+    return amount.quantize(coin(currency), ROUND_FLOOR)
+
+
+def round_half_up(amount: Decimal, currency: str) -> Decimal:
+    """To the nearest of the currency's smallest coins."""
+    return amount.quantize(coin(currency), ROUND_HALF_UP)
+
+
+def coin(currency: str) -> Decimal:
+    """The currency's smallest one."""
+    return Decimal(1).scaleb(0 if currency in NO_CENTS else -3 if currency in THOUSANDTHS else -2)
+
+
+def as_money(amount: Any, currency: str) -> str:
+    """With as many digits as the currency has: `12.50`."""
+    return f"{Decimal(amount).quantize(coin(currency)):f}"
