@@ -2,10 +2,29 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from billing.models import Account, Alert, Allowance, Budget, Limit, Plan, Price, Reservation, Spending, UsageRecord
+from billing.invoicing import finalise, settle
+from billing.models import (
+    Account,
+    Alert,
+    Allowance,
+    Billed,
+    Budget,
+    Invoice,
+    InvoiceEvent,
+    InvoiceLine,
+    Limit,
+    Plan,
+    Price,
+    Reservation,
+    Series,
+    Spending,
+    TaxRate,
+    UsageRecord,
+)
 from threads.admin import RecordAdmin
 
 
@@ -116,3 +135,109 @@ class AlertAdmin(RecordAdmin):
 
     list_display = ("budget", "key", "month", "percent", "created_at")
     list_select_related = ("budget",)
+
+
+@admin.register(TaxRate)
+class TaxRateAdmin(admin.ModelAdmin):
+    """What is added to invoices of a region."""
+
+    list_display = ("region", "percent", "valid")
+    list_filter = ("region",)
+
+
+@admin.register(Series)
+class SeriesAdmin(RecordAdmin):
+    """The last numbers that were given."""
+
+    list_display = ("name", "last")
+
+
+class LineInline(admin.TabularInline):
+    """What an invoice is made of."""
+
+    model = InvoiceLine
+    fields = ("position", "description", "quantity", "rate", "per", "markup", "amount")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """They come from the ledger."""
+        return False
+
+
+class EventInline(admin.TabularInline):
+    """What became of an invoice."""
+
+    model = InvoiceEvent
+    fields = ("created_at", "status", "by_id", "note")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Actions write them."""
+        return False
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(RecordAdmin):
+    """Invoices: what is in them can be read, what becomes of them is said by actions."""
+
+    list_display = ("__str__", "account", "period", "status", "total", "currency", "final_at")
+    list_filter = ("status", "period", "currency")
+    list_select_related = ("account",)
+    search_fields = ("number", "account__id", "account__name")
+    inlines = (LineInline, EventInline)
+    actions = ("make_final", "mark_paid", "mark_failed", "try_again", "void")
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whoever may change invoices, although nobody may by hand."""
+        return admin.ModelAdmin.has_change_permission(self, request)
+
+    @admin.action(description="Make drafts final", permissions=["act"])
+    def make_final(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
+        """They get their numbers."""
+        drafts = list(queryset.filter(status=Invoice.Status.DRAFT))
+        for draft in drafts:
+            finalise(draft, by=request.user.pk)
+        self.message_user(request, f"{len(drafts)} are final now.")
+
+    @admin.action(description="Mark as paid", permissions=["act"])
+    def mark_paid(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
+        """The money is there."""
+        self._become(request, queryset, Invoice.Status.PAID)
+
+    @admin.action(description="Mark payment as failed", permissions=["act"])
+    def mark_failed(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
+        """It is not."""
+        self._become(request, queryset, Invoice.Status.FAILED)
+
+    @admin.action(description="Ask for payment again", permissions=["act"])
+    def try_again(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
+        """After a payment failed."""
+        self._become(request, queryset, Invoice.Status.PENDING)
+
+    @admin.action(description="Void: bill it anew", permissions=["act"])
+    def void(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
+        """It should not have been made."""
+        self._become(request, queryset, Invoice.Status.VOID)
+
+    def _become(self, request: HttpRequest, queryset: "QuerySet[Invoice]", status: Invoice.Status) -> None:
+        done = 0
+        for number in queryset.values_list("number", flat=True):
+            try:
+                settle(number or "", status, by=request.user.pk, note="in the admin")
+                done += 1
+            except ValueError as error:
+                self.message_user(request, str(error), messages.ERROR)
+        self.message_user(request, f"{done} are now: {status.label.lower()}.")
+
+
+@admin.register(Billed)
+class BilledAdmin(RecordAdmin):
+    """Which rows of the ledger are on which invoice."""
+
+    list_display = ("usage_id", "invoice")
+    list_select_related = ("invoice",)
+    search_fields = ("usage_id", "invoice__number")

@@ -40,7 +40,8 @@ FROM used u {joins}
 GROUP BY {by_used} u.provider, u.model, u.unit, u.is_free, p.id, l.id, c.id
 ORDER BY {by_used} u.provider, u.model, u.unit
 """
-UNPRICED = "SELECT u.id FROM used u {joins} WHERE NOT u.is_free AND coalesce(p.amount, l.amount, c.amount) IS NULL"
+DAY = "(u.created_at AT TIME ZONE %s)::date"
+UNPRICED = "SELECT u.g0 FROM used u {joins} WHERE NOT u.is_free AND coalesce(p.amount, l.amount, c.amount) IS NULL"
 JOIN = """
 LEFT JOIN billing_price {p} ON {only} AND {p}.book = '{book}' AND {p}.currency = %s AND {p}.provider = u.priced_provider
     AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input
@@ -93,49 +94,51 @@ class Priced:
         return None if self.cost is None else EXACT.multiply(self.cost, 1 + markup / 100)
 
 
-def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), currency: str = "USD") -> list[Priced]:
-    """The rows at their prices in this currency, grouped by model, class, price and the columns `by`. Added up by the database."""
+def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), currency: str = "USD", zone: str = "UTC") -> list[Priced]:
+    """The rows at their prices in this currency, grouped by model, class, price and the columns `by`; one of these may be `day`, when
+    they were recorded, as it is in `zone`. Added up by the database."""
     chosen = records.order_by()
-    return _priced(*chosen.query.sql_with_params(), chosen.values_list("provider", "model").distinct(), by, currency)
+    return _priced(*chosen.query.sql_with_params(), chosen.values_list("provider", "model").distinct(), by, currency, zone)
 
 
 def priced_call(record: UsageRecord, currency: str) -> list[Priced]:
     """The same of one row, which need not be saved but has its `priced_at`."""
     facts = {name: getattr(record, name) for name in ("provider", "model", "labels", "priced_at", *TOKENS, *UNITS)}
     source = "SELECT * FROM jsonb_populate_record(NULL::billing_usagerecord, %s::jsonb)"
-    return _priced(source, (json.dumps(facts, cls=DjangoJSONEncoder),), [(record.provider, record.model)], (), currency)
+    return _priced(source, (json.dumps(facts, cls=DjangoJSONEncoder),), [(record.provider, record.model)], (), currency, "UTC")
 
 
 def unpriced(records: "QuerySet[UsageRecord]", currency: str) -> tuple[str, list[Any]]:
     """SQL, with its values, for the ids of rows of which a customer's price is not known."""
     chosen = records.order_by()
     source, values = chosen.query.sql_with_params()
-    used, named = _used(source, chosen.values_list("provider", "model").distinct(), ["id"])
+    used, named = _used(source, chosen.values_list("provider", "model").distinct(), ["id"], "UTC")
     return used + UNPRICED.format(joins=JOINS), [*named, *values, currency, currency, currency]
 
 
-def _priced(source: str, values: Sequence[Any], pairs: Iterable[Any], by: Sequence[str], currency: str) -> list[Priced]:
-    used, named = _used(source, pairs, by)
+def _priced(source: str, values: Sequence[Any], pairs: Iterable[Any], by: Sequence[str], currency: str, zone: str) -> list[Priced]:
+    used, named = _used(source, pairs, by, zone)
     with connection.cursor() as cursor:
         cursor.execute(
-            used + PRICED.format(by_used="".join(f"u.{name}, " for name in by), joins=JOINS),
+            used + PRICED.format(by_used="".join(f"u.g{place}, " for place in range(len(by))), joins=JOINS),
             [*named, *values, currency, currency, currency],
         )
         rows = cursor.fetchall()
     return [_line(row[: len(by)], *row[len(by) :]) for row in rows]
 
 
-def _used(source: str, pairs: Iterable[Any], by: Sequence[str]) -> tuple[str, list[list[str]]]:
+def _used(source: str, pairs: Iterable[Any], by: Sequence[str], zone: str) -> tuple[str, list[Any]]:
     """The SQL of what was used, class by class, with the columns `by`; and its first values: under which names its prices are."""
-    assert {field.column for field in UsageRecord._meta.concrete_fields}.issuperset(by)
+    assert {"day", *(field.column for field in UsageRecord._meta.concrete_fields)}.issuperset(by)
     named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
     sql = USED.format(
-        by="".join(f"u.{name}, " for name in by),
+        by="".join(f"{DAY if name == 'day' else f'u.{name}'} AS g{place}, " for place, name in enumerate(by)),
         input=" + ".join(f"u.{name}" for name in INPUT),
         amounts=", ".join(f"('{name}', u.{name}::numeric)" for name in (*TOKENS, *UNITS)),
         source=source,
     )
-    return sql, [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
+    columns = [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
+    return sql, [*columns, *([zone] if "day" in by else [])]
 
 
 def _line(group: tuple[Any, ...], provider: str, model: str, unit: str, is_free: bool, quantity: Decimal, *rates: Any) -> Priced:

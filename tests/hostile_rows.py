@@ -28,12 +28,18 @@ from billing.models import (  # noqa: E402
     Account,
     Alert,
     Allowance,
+    Billed,
     Budget,
+    Invoice,
+    InvoiceEvent,
+    InvoiceLine,
     Limit,
     Plan,
     Price,
     Reservation,
+    Series,
     Spending,
+    TaxRate,
     UsageRecord,
 )
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
@@ -181,7 +187,12 @@ class Writer:
         now = timezone.now()
         for text in packs(50):
             Limit.objects.create(name=text, kind="window", rate=1, period=1, capacity=1, enabled=False)
-            Account.objects.create(pk=uuid4(), name=text, address=text, plan=Plan.objects.create(name=text))
+            account = Account.objects.create(pk=uuid4(), name=text, address=text, plan=Plan.objects.create(name=text))
+            invoice = Invoice.objects.create(account=account, period=MONTH, currency="USD", bill_to=text)
+            amounts = {"quantity": 1, "rate": 0, "per": 1, "exact": 0, "amount": 0}
+            InvoiceLine.objects.create(invoice=invoice, position=1, description=text, provider=text, model=text, **amounts)
+            InvoiceEvent.objects.create(invoice=invoice, status="draft", note=text)
+            TaxRate.objects.create(region=text, percent=1, valid=(MONTH, None))
         for text in packs(100):
             Allowance.objects.create(name=text[:50], key=text, value=1, at=now)
             budget = Budget.objects.create(kind="agent", key=text, amount=1, enabled=False)
@@ -191,6 +202,8 @@ class Writer:
             ApiKey.objects.issue(text, self.root, ["read"])
             Price.objects.create(provider=text, model=text, unit="fresh_input", amount=1, valid=(now, None), note=text)
             Process.objects.create(name=text, kind=text[:10], started_at=now, seen_at=now, figures=by_name([text]))
+        Series.objects.create(name="HOSTILE")
+        Billed.objects.create(usage_id=1, invoice=Invoice.objects.all()[0])
         for chunk in Chunk.objects.filter(thread__owner=self.root)[:GROUP]:
             where = {"chunk": chunk, "thread_id": chunk.thread_id, "user_id": chunk.user_id}
             Embedding.objects.create(model=next(self.names), dims=1, vec=[1.0], **where)

@@ -1,6 +1,6 @@
 """Budgets: as much as there is, never more, whoever comes at once and whoever dies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -13,10 +13,11 @@ from django.db import IntegrityError, connection, transaction
 from django.test import Client
 
 from agents import services
-from billing import admission
+from billing import admission, tasks
 from billing.budgets import BudgetExceeded, PriceUnknown, applying, state_of
-from billing.models import SITE, Account, Budget, Plan, Price, Reservation, Spending, UsageRecord
+from billing.models import SITE, Account, Alert, Budget, Plan, Price, Reservation, Spending, UsageRecord
 from billing.periods import Month
+from billing.signals import budget_used
 from billing.usage import ModelCall, record, reverse
 from tests.fake_openai import Call, FakeOpenAI
 from tests.fake_openai import Plan as Answer
@@ -241,3 +242,48 @@ def test_an_account_and_its_plan_are_in_one_currency(alice: User) -> None:
         Account.objects.create(pk=alice.pk, plan=plan, currency="USD")
     with pytest.raises(ValidationError, match="time zone"):
         Account(pk=alice.pk, zone="Europe/Atlantis").full_clean()
+
+
+@pytest.fixture
+def heard() -> Iterator[list[tuple[Any, int]]]:
+    """The alerts that code of the site gets."""
+    found: list[tuple[Any, int]] = []
+
+    def listen(sender: Any, user_id: Any, percent: int, **_: Any) -> None:
+        found.append((user_id, percent))
+
+    budget_used.connect(listen)
+    yield found
+    budget_used.disconnect(listen)
+
+
+def test_each_level_of_a_budget_is_told_once(alice: User, bob: User, heard: list[tuple[Any, int]]) -> None:
+    plan = Plan.objects.create(name="free")
+    for user in (alice, bob):
+        Account.objects.create(pk=user.pk, plan=plan)
+    Budget.objects.create(kind="plan", key="free", amount=10)
+    Budget.objects.create(kind="site", amount=100)
+    spend(bob, "1")
+    for amount in ("4.99", "0.01", "2", "1", "2", "50"):
+        spend(alice, amount)
+        for _ in range(2):
+            tasks.alert()
+    assert heard == [(alice.pk, 50), (alice.pk, 80), (alice.pk, 100), (None, 50)]
+    assert list(Alert.objects.order_by("id").values_list("key", "percent")) == [
+        (str(alice.pk), 50),
+        (str(alice.pk), 80),
+        (str(alice.pk), 100),
+        ("", 50),
+    ]
+
+
+def test_what_was_set_aside_for_ended_runs_is_pruned(ask: Ask, alice: User) -> None:
+    Budget.objects.create(kind="user", key=str(alice.pk), amount=100)
+    _, ended = ask("Hi", answer=False)
+    services.stop(ended)
+    _, lives = ask("Hi again", answer=False)
+    tasks.prune()
+    assert Reservation.objects.count() == 2, "not yet"
+    Reservation.objects.update(created_at=LONG_AGO)
+    tasks.prune()
+    assert [each.run_id for each in Reservation.objects.all()] == [lives.pk]

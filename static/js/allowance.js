@@ -30,7 +30,7 @@ export class Allowance {
   }
 
   drawMoney(budgets) {
-    const tight = budgets.find(({ spent, reserved, amount }) => Number(spent) + Number(reserved) >= SHOWN_FROM * Number(amount));
+    const tight = budgets.find(({ spent, amount }) => Number(spent) >= SHOWN_FROM * Number(amount));
     this.money.hidden = !tight;
     if (!tight) return;
     const day = new Date(tight.resets_at).toLocaleDateString(undefined, { month: "long", day: "numeric" });
@@ -49,7 +49,7 @@ export class Allowance {
   }
 }
 
-const SHOWN_FROM = 0.8; // before anybody is cut off
+const SHOWN_FROM = 0.5; // long before anybody is cut off
 
 /** Both moments are the server's, so a wrong clock here does no harm. */
 const free = ({ retry_at: retryAt }, serverTime) => performance.now() + (retryAt - serverTime) * 1000;
