@@ -15,7 +15,7 @@ from uuid import UUID
 
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
-from agents.embedding import Embed, embed_question
+from agents.embedding import Embed, Owner, embed_question
 from agents.errors import BadInput, ProviderError
 from agents.persist import release
 from threads import search
@@ -196,18 +196,19 @@ def _found(
     pk = thread.pk if thread else None
     scope = search.Scope(thread=pk, owner=owner, before=(order, 0) if order is not None else None)
     legs = [search.by_words(scope, text, wanted.limit)] if wanted.text_search else []
-    legs += _likenesses(scope, text, wanted, given) if wanted.vector_search else []
+    asker = Owner(user or (thread.owner_id if thread else None), pk)
+    legs += _likenesses(scope, text, wanted, given, asker) if wanted.vector_search else []
     hits = search.fused(*legs, limit=wanted.limit)
     return search.with_neighbours(hits, *wanted.message_range, not_from=(pk, order if order is not None else 2**31 - 1))
 
 
-def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Embed | None) -> list[list[search.Hit]]:
+def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Embed | None, asker: Owner) -> list[list[search.Hit]]:
     """One ranking per model that made vectors here. A model that cannot be asked costs its ranking, not the answer."""
     legs = []
     for model, dims in models_in_use():
         try:
             release()
-            (vector,) = given([text]) if given else [list(embed_question(text, model))]
+            (vector,) = given([text]) if given else [list(embed_question(text, model, asker))]
         except ProviderError as error:
             logger.warning("searching without the vectors of %s: %s", model, error)
             continue

@@ -13,11 +13,16 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
+from typing import NamedTuple
+from uuid import UUID
 
 from django.conf import settings
 from openai import APIConnectionError, APIError, APIStatusError, OpenAI
 
 from agents.errors import ProviderError
+from agents.providers import provider_of
+from billing.usage import EMBEDDING, ModelCall, record
+from threads.ids import uuid7
 
 Vector = list[float]
 Embed = Callable[[Sequence[str]], list[Vector]]
@@ -30,8 +35,16 @@ MAX_CHARS = 20_000
 PIECES = 3
 
 
-def embed(texts: Sequence[str], model: str = "") -> list[Vector]:
-    """A vector for each text, all of one length. `model` is empty for the site's. Raises ProviderError."""
+class Owner(NamedTuple):
+    """Whose text is embedded: who is charged for it."""
+
+    user_id: UUID | None = None
+    thread_id: UUID | None = None
+
+
+def embed(texts: Sequence[str], model: str = "", owners: Sequence[Owner] | None = None) -> list[Vector]:
+    """A vector for each text, all of one length. `model` is empty for the site's; `owners` are charged, without them the site is. Raises
+    ProviderError."""
     model = model or settings.EMBEDDING_MODEL
     if matched := HASHED.fullmatch(model):
         return [_hashed(text, int(matched[1])) for text in texts]
@@ -39,13 +52,15 @@ def embed(texts: Sequence[str], model: str = "") -> list[Vector]:
         # Optional, and half a second to load: only where it is wanted.
         vectors: list[Vector] = import_module("agents.local_embedder").embed(texts)
         return vectors
-    return [vector for start in range(0, len(texts), BATCH) for vector in _ask(texts[start : start + BATCH], model)]
+    owners = owners or [Owner()] * len(texts)
+    batches = (slice(start, start + BATCH) for start in range(0, len(texts), BATCH))
+    return [vector for batch in batches for vector in _ask(texts[batch], model, owners[batch])]
 
 
 @lru_cache(1024)
-def embed_question(text: str, model: str) -> tuple[float, ...]:
+def embed_question(text: str, model: str, owner: Owner) -> tuple[float, ...]:
     """The vector of one text, kept for the next steps of the same answer."""
-    return tuple(embed([text], model)[0])
+    return tuple(embed([text], model, [owner])[0])
 
 
 def dimensions(model: str = "") -> int | None:
@@ -69,7 +84,7 @@ def _client(key: str, base_url: str) -> OpenAI:
     return OpenAI(api_key=key or "none", base_url=base_url or None, max_retries=1, timeout=10)
 
 
-def _ask(texts: Sequence[str], model: str) -> list[Vector]:
+def _ask(texts: Sequence[str], model: str, owners: Sequence[Owner]) -> list[Vector]:
     wanted = {"dimensions": settings.EMBEDDING_DIMENSIONS} if settings.EMBEDDING_DIMENSIONS else {}
     # Servers refuse empty texts.
     given = [text[:MAX_CHARS] or " " for text in texts]
@@ -79,10 +94,27 @@ def _ask(texts: Sequence[str], model: str) -> list[Vector]:
         )
     except APIError as error:
         raise _provider_error(error) from error
+    _account(given, owners, model, answer.usage.total_tokens if answer.usage else None)
     vectors = [each.embedding for each in sorted(answer.data, key=lambda each: each.index)]
     if len(vectors) != len(texts) or len({len(vector) for vector in vectors}) > 1:
         raise ProviderError("garbage", "The embedding model's server answered with other vectors than it was asked for.", retryable=True)
     return vectors
+
+
+def _account(texts: Sequence[str], owners: Sequence[Owner], model: str, total: int | None) -> None:
+    """Write what a call took into the ledger, a row for each owner, by the length of their texts."""
+    shares: Counter[Owner] = Counter()
+    for text, owner in zip(texts, owners, strict=True):
+        shares[owner] += len(text)
+    tokens = total if total is not None else -(-shares.total() // 4)
+    so_far = given = 0
+    call = uuid7()
+    for step, (owner, share) in enumerate(shares.items()):
+        so_far += share
+        # By the sum until here, so that the shares add up to what the call took.
+        mine, given = tokens * so_far // shares.total() - given, tokens * so_far // shares.total()
+        usage = {"fresh_input": mine, "estimated": 0 if total is not None else mine}
+        record(ModelCall(owner.user_id, owner.thread_id, call, 1, step, EMBEDDING, "", provider_of(model), model, usage))
 
 
 def _provider_error(error: APIError) -> ProviderError:

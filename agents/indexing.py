@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from django.conf import settings
 
-from agents.embedding import BATCH, dimensions, embed
+from agents.embedding import BATCH, Owner, dimensions, embed
 from agents.errors import ProviderError
 from threads.embeddings import REFUSED, build_index, label, models_in_use, needs_index, save_vectors
 from threads.models import Chunk
@@ -57,7 +57,8 @@ def _embed_waiting(model: str, deadline: float, tell: Callable[[int], None]) -> 
 def _embed(chunks: list[Chunk], model: str, dims: int) -> int:
     """Embed and save these; a text that the model refuses is found by halving, shortened, and given up in the end."""
     try:
-        return save_vectors(chunks, embed([chunk.text for chunk in chunks], model), model, dims)
+        owners = [Owner(chunk.user_id, chunk.thread_id) for chunk in chunks]
+        return save_vectors(chunks, embed([chunk.text for chunk in chunks], model, owners), model, dims)
     except ProviderError as error:
         if error.as_json()["kind"] != "bad_request":
             raise

@@ -71,7 +71,8 @@ def canonical(provider: str, model: str) -> tuple[str, str]:
 
 
 def models() -> Iterator[tuple[str, str, list[Listed]]]:
-    """Everything: provider, model and prices."""
+    """Everything: provider, model and prices. The demo model, which runs here, costs nothing."""
+    yield "demo", "demo", [Listed(unit, Decimal(0), per, None, None, 0, None) for unit, (per, _) in UNITS.items()]
     for provider in _catalog().providers:
         for model in provider.models:
             yield provider.id, model.id, list(_listed(model))

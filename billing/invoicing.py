@@ -15,7 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
-from billing.models import SITE, Account, Billed, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
+from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
 from billing.periods import Month
 from billing.pricing import EXACT, Priced, priced, unpriced
 from threads.errors import AgentError
@@ -27,8 +27,9 @@ LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('invoice ' || %s, 0))"
 TAKE = """
 INSERT INTO billing_billed (usage_id, invoice_id)
 SELECT u.id, %s FROM billing_usagerecord u WHERE u.user_id = %s AND u.created_at < %s
-    AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id) AND u.id NOT IN ({unpriced})
+    AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id)
 """
+LEAVE = "DELETE FROM billing_billed b WHERE b.invoice_id = %s AND b.usage_id IN ({unpriced})"
 WAITING = """
 SELECT DISTINCT u.user_id FROM billing_usagerecord u
 WHERE u.created_at < %s AND u.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id)
@@ -81,8 +82,7 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
     if found is not None:
         found.delete()
     made = Invoice.objects.create(account=account, period=month.first, currency=account.currency, bill_to=_bill_to(account))
-    missing = _take(made, account, month)
-    lines = priced(UsageRecord.objects.filter(pk__in=made.billed.values("usage_id")), currency=account.currency)
+    lines, missing = _take(made, account, month)
     exact = _add_up(lines, account.markup)
     if not lines or exact < 0:
         # What was taken back is more than what was used: it waits for usage that it can be set off against.
@@ -138,14 +138,18 @@ BECOMES = {
 }
 
 
-def _take(made: Invoice, account: Account, month: Month) -> list[str]:
-    """Put on the invoice what is on none; returns the models without which it has to do."""
-    waiting = UsageRecord.objects.filter(user_id=account.pk, created_at__lt=month.ends(account.zone))
-    without, values = unpriced(waiting, account.currency)
+def _take(made: Invoice, account: Account, month: Month) -> tuple[list[Priced], list[str]]:
+    """Put on the invoice what is on none; returns that, priced, and the models of calls that stay behind for a price."""
+    taken = UsageRecord.objects.filter(pk__in=made.billed.values("usage_id"))
     with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(unpriced=without), [made.pk, account.pk, month.ends(account.zone), *values])
-    left = waiting.exclude(pk__in=Billed.objects.values("usage_id"))
-    return sorted({f"{provider} {model}".strip() for provider, model in left.values_list("provider", "model").distinct()})
+        cursor.execute(TAKE, [made.pk, account.pk, month.ends(account.zone)])
+        lines = priced(taken, currency=account.currency)
+        missing = sorted({f"{line.provider} {line.model}".strip() for line in lines if line.charge() is None})
+        if missing:
+            without, values = unpriced(taken, account.currency)
+            cursor.execute(LEAVE.format(unpriced=without), [made.pk, *values])
+            lines = priced(taken, currency=account.currency)
+    return lines, missing
 
 
 def _add_up(lines: Sequence[Priced], markup: Decimal) -> Decimal:

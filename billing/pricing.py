@@ -20,18 +20,26 @@ from billing.models.usage import INPUT, TOKENS, UNITS
 # More digits than any sum of money times any count has.
 EXACT = Context(prec=60)
 
-# A model's prices are under its own name if there are any, else under the catalog's.
+# A model's prices are under its own name if there are any, else under the catalog's. Rows between two moments at which one of them begins
+# or ends, and between two sizes at which a tier does, have the same prices: they are added up before they are priced.
 USED = """
 WITH named AS (
-    SELECT n.provider, n.model, CASE WHEN o.own THEN n.provider ELSE n.listed_provider END AS priced_provider,
-        CASE WHEN o.own THEN n.model ELSE n.listed_model END AS priced_model
+    SELECT n.provider, n.model, p.provider AS priced_provider, p.model AS priced_model,
+        array(SELECT DISTINCT m FROM billing_price b, unnest(ARRAY[lower(b.valid), upper(b.valid)]) AS m
+            WHERE b.provider = p.provider AND b.model = p.model AND m IS NOT NULL ORDER BY m) AS moments,
+        array(SELECT DISTINCT z FROM billing_price b, unnest(ARRAY[lower(b.input_tokens), upper(b.input_tokens)]) AS z
+            WHERE b.provider = p.provider AND b.model = p.model AND z IS NOT NULL ORDER BY z) AS sizes
     FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[]) AS n(provider, model, listed_provider, listed_model),
-        LATERAL (SELECT EXISTS (SELECT FROM billing_price b WHERE b.provider = n.provider AND b.model = n.model) AS own) AS o),
-used AS (
-    SELECT {by} u.provider, u.model, n.priced_provider, n.priced_model, u.priced_at, c.unit, c.quantity, abs({input})::bigint AS input,
-        coalesce(u.labels->>'free', '') = 'true' AS is_free
+        LATERAL (SELECT EXISTS (SELECT FROM billing_price b WHERE b.provider = n.provider AND b.model = n.model) AS own) AS o,
+        LATERAL (SELECT CASE WHEN o.own THEN n.provider ELSE n.listed_provider END AS provider,
+            CASE WHEN o.own THEN n.model ELSE n.listed_model END AS model) AS p),
+summed AS (
+    SELECT {by} u.provider, u.model, n.priced_provider, n.priced_model, coalesce(u.labels->>'free', '') = 'true' AS is_free,
+        min(u.priced_at) AS priced_at, min(abs({input})) AS input, {sums}
     FROM ({source}) AS u JOIN named n ON n.provider = u.provider AND n.model = u.model
-    CROSS JOIN LATERAL (VALUES {amounts}) AS c(unit, quantity) WHERE c.quantity <> 0)
+    GROUP BY {by_given} u.provider, u.model, n.priced_provider, n.priced_model, coalesce(u.labels->>'free', '') = 'true',
+        width_bucket(u.priced_at, n.moments), width_bucket(abs({input})::bigint, n.sizes)),
+used AS (SELECT u.*, c.unit, c.quantity FROM summed u CROSS JOIN LATERAL (VALUES {amounts}) AS c(unit, quantity) WHERE c.quantity <> 0)
 """
 PRICED = """
 SELECT {by_used} u.provider, u.model, u.unit, u.is_free, sum(u.quantity), coalesce(p.amount, l.amount), coalesce(p.per, l.per),
@@ -44,7 +52,7 @@ DAY = "(u.created_at AT TIME ZONE %s)::date"
 UNPRICED = "SELECT u.g0 FROM used u {joins} WHERE NOT u.is_free AND coalesce(p.amount, l.amount, c.amount) IS NULL"
 JOIN = """
 LEFT JOIN billing_price {p} ON {only} AND {p}.book = '{book}' AND {p}.currency = %s AND {p}.provider = u.priced_provider
-    AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input
+    AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input::bigint
 """
 JOINS = "".join(
     JOIN.format(p=p, book=book, only=only)
@@ -133,8 +141,10 @@ def _used(source: str, pairs: Iterable[Any], by: Sequence[str], zone: str) -> tu
     named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
     sql = USED.format(
         by="".join(f"{DAY if name == 'day' else f'u.{name}'} AS g{place}, " for place, name in enumerate(by)),
+        by_given="".join(f"{place + 1}, " for place in range(len(by))),
         input=" + ".join(f"u.{name}" for name in INPUT),
-        amounts=", ".join(f"('{name}', u.{name}::numeric)" for name in (*TOKENS, *UNITS)),
+        sums=", ".join(f"sum(u.{name}) AS {name}" for name in (*TOKENS, *UNITS)),
+        amounts=", ".join(f"('{name}', u.{name})" for name in (*TOKENS, *UNITS)),
         source=source,
     )
     columns = [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]

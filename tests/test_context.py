@@ -20,6 +20,7 @@ from agents.erasing import erase_user
 from agents.errors import BadInput
 from agents.generating import generate
 from agents.memory import forget, remember
+from billing.models import UsageRecord
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from threads.copying import fork
 from threads.deleting import delete_messages
@@ -157,6 +158,25 @@ def test_what_was_said_is_embedded_in_the_background(thread: Thread, alice: User
     nearest = by_likeness(Scope(thread=thread.pk), vector, "hashed-256", 2)
     assert {Message.objects.get(pk=pk).text for pk, _ in nearest} == {"Where is my parcel?", "About: Where is my parcel?"}
     assert nearest[0][1] > 0.6
+
+
+def test_embedding_is_charged_to_whose_texts_they_are(thread: Thread, alice: User, bob: User, fake: FakeOpenAI, settings: Any) -> None:
+    settings.EMBEDDING_MODEL = "fake-embedding"
+    other = Thread.start(bob)
+    for where, text in ((thread, "a" * 30), (other, "b" * 12), (thread, "c" * 5)):
+        save_messages(where.pk, [{"role": "assistant", "content": text}])
+    indexing.embed_waiting()
+    found = UsageRecord.objects.filter(kind="embedding").exclude(user_id=None).order_by("-fresh_input")
+    assert list(found.values_list("user_id", "thread_id", "model", "fresh_input")) == [
+        (alice.pk, thread.pk, "fake-embedding", 35),
+        (bob.pk, other.pk, "fake-embedding", 12),
+    ]
+    before = UsageRecord.objects.count()
+    indexing.embed_waiting()
+    assert UsageRecord.objects.count() == before
+    settings.EMBEDDING_MODEL = "hashed-256"
+    indexing.embed_waiting()
+    assert UsageRecord.objects.count() == before, "what runs here costs nothing"
 
 
 def test_a_real_model_is_asked_in_batches_and_again_when_it_fails(thread: Thread, fake: FakeOpenAI, settings: Any) -> None:

@@ -156,7 +156,8 @@ class FakeOpenAI:
         if any("refuse" in text or len(text) > (self.longest_embedding or len(text)) for text in body["input"]):
             return _error(400, "This model's maximum context length is 512 tokens.")
         rows = [{"object": "embedding", "index": n, "embedding": _vector(text)} for n, text in enumerate(body["input"])]
-        return _json({"object": "list", "model": body["model"], "data": rows, "usage": {"prompt_tokens": 8, "total_tokens": 8}})
+        tokens = sum(map(len, body["input"]))
+        return _json({"object": "list", "model": body["model"], "data": rows, "usage": {"prompt_tokens": tokens, "total_tokens": tokens}})
 
     async def _completions(self, request: web.Request) -> web.StreamResponse:
         seen = Seen(request.path, dict(request.headers), await request.json())
