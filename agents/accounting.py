@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from agents.models import RequestLog
 from agents.providers import provider_of
-from billing.budgets import reserve
-from billing.models import UsageRecord
+from billing.budgets import money, reserve
+from billing.models import Account, UsageRecord
+from billing.models.usage import TOKENS
 from billing.usage import ModelCall, record
 from threads.storable import storable
 
@@ -62,6 +63,20 @@ def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str =
 def afford(run: "AnyRun", agent: "Agent", size: float) -> None:
     """Have set aside what the next model call, of so many tokens, may cost. Raises BudgetExceeded, PriceUnknown."""
     reserve(run.pk, run.requested_by_id, agent.name, expected(agent.model_name, size, agent.settings.get("max_tokens")))
+
+
+def charged(run: "AnyRun", facts: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a message with what its call is charged, for the page; if that is not known, as they are."""
+    usage = facts.get("usage") or {}
+    call = UsageRecord(
+        provider=facts.get("provider", ""),
+        model=facts.get("model", ""),
+        priced_at=timezone.now(),
+        **{name: usage.get(name, 0) for name in TOKENS},
+    )
+    account = Account.objects.of(run.requested_by_id)
+    charge, _, is_known = money(call, account)
+    return {**facts, "usage": usage | ({"charge": f"{charge.normalize():f}", "currency": account.currency} if is_known else {})}
 
 
 def expected(model: str, question: float, answer: int | None = None) -> UsageRecord:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from agents.accounting import Exchange, account, afford, keep
+from agents.accounting import Exchange, account, afford, charged, keep
 from agents.agent import Agent
 from agents.budget import Fitted
 from agents.context import messages_for
@@ -48,12 +48,13 @@ def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], Callable[[]
         correction = f"Your answer did not fit: {problem}. Answer again, with the corrected JSON only."
         said = [{"role": "assistant", "content": said_so_far(active) or "(nothing)"}, {"role": "user", "content": correction}]
         _void(active, always=True)
-        first = facts["usage"]
+        first = persist(partial(charged, active.run, facts))["usage"]
         facts = _call_model(active, agent, replace(request, messages=[*request.messages, *said]))
         if problem := _accounted(active, agent, facts):
             raise InvalidAnswer(f"The answer did not fit, twice: {problem}")
-        return facts | {"usage": add_usage(first, facts["usage"])}, partial(account, active.run, agent, facts)
-    return facts, partial(account, active.run, agent, facts)
+        last = persist(partial(charged, active.run, facts))["usage"]
+        return facts | {"usage": add_usage(first, last)}, partial(account, active.run, agent, facts)
+    return persist(partial(charged, active.run, facts)), partial(account, active.run, agent, facts)
 
 
 def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:

@@ -6,6 +6,7 @@ from django.urls import path
 from agents import pages
 from agentsite import operating
 from agentsite.api import api
+from billing import pages as billing_pages
 from threads.pages import SignIn, SignOut, SignUp, memories
 
 urlpatterns = [
@@ -19,6 +20,9 @@ urlpatterns = [
     path("readyz", operating.readyz),
     path("metrics", operating.metrics),
     path("memories/", memories, name="memories"),
+    path("usage/", billing_pages.usage, name="usage"),
+    path("invoices/", billing_pages.invoices, name="invoices"),
+    path("invoices/<uuid:invoice_id>/", billing_pages.invoice, name="invoice"),
     path("api/", api.urls),
     path("admin/logout/", SignOut.as_view()),
     path("admin/", admin.site.urls),

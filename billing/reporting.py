@@ -45,7 +45,7 @@ def used(records: "QuerySet[UsageRecord]", by: Sequence[str], currency: str, zon
     """The rows added up by these columns, in their order; one may be `day`. Corrections come off."""
     # The constant makes a group of everything where nothing else does.
     rows = records.order_by().annotate(day=TruncDate("created_at", tzinfo=ZoneInfo(zone)), whole=Value(1)).values_list("whole", *by)
-    sums = rows.annotate(calls=Count("id"), read=Sum(_all(INPUT)), written=Sum(_all(OUTPUT)))
+    sums = rows.annotate(calls=Count("id"), read=Sum(_all(INPUT), default=0), written=Sum(_all(OUTPUT), default=0))
     accounts = {account.pk: account.markup for account in Account.objects.exclude(plan=None).select_related("plan")}
     money: dict[tuple[Any, ...], list[Any]] = {}
     for line in priced(records, [*by, "user_id"], currency, zone):

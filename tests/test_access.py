@@ -16,15 +16,19 @@ from django.contrib.auth.models import Permission
 from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils import timezone
 
 from agents import services
 from agentsite.asgi import application, sockets
+from billing.invoicing import invoice
+from billing.models import Invoice, Price, UsageRecord
+from billing.periods import Month
 from threads.models import ApiKey, Memory, Run, Thread, ThreadMember, User
 
 ClientOf = Callable[[User], Client]
 NOBODYS = uuid.uuid4()
 FORMS = "application/json"
-TITLE, WORDS, MEMORY = b"Trip", b"Question", b"window seats"
+TITLE, WORDS, MEMORY, MODEL = b"Trip", b"Question", b"window seats", b"secret-model"
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,9 @@ ROUTES = [
     Route("GET", "/accounts/sign-up/", "open"),
     Route("GET", "/accounts/sign-out/", "open", 405),
     Route("GET", "/memories/", "person"),
+    Route("GET", "/usage/", "person"),
+    Route("GET", "/invoices/", "person"),
+    Route("GET", "/invoices/{invoice}/", "nobody"),  # Somebody else's.
     Route("GET", "/healthz", "open"),
     Route("GET", "/readyz", "open", 503),  # There is no worker here.
     Route("GET", "/metrics", "open", 404),  # Without a token there are none.
@@ -69,6 +76,7 @@ ROUTES = [
     Route("GET", "/api/threads/{thread}/messages", "view"),
     Route("POST", "/api/threads/{thread}/messages", "write", 202, {"text": "Hello"}),
     Route("GET", "/api/threads/{thread}/tool-calls", "view"),
+    Route("GET", "/api/threads/{thread}/usage", "view"),
     # Of nobody's calls none can be answered or decided: who may try is told so.
     Route("POST", "/api/threads/{thread}/tool-calls/{call}/result", "operate", 400, {"result": "Yes"}),
     Route("POST", "/api/threads/{thread}/tool-calls/{call}/settle", "write", 400, {"happened": True}),
@@ -129,10 +137,12 @@ def expected(route: Route, who: str) -> int:
 
 
 def secrets_from(who: str, route: Route, status: int) -> list[bytes]:
-    """What may not be in the answer: the thread's title and words unless they are let in, and a memory that is none of theirs."""
+    """What may not be in the answer: the thread's title and words unless they are let in, and a memory, a model and an invoice that are
+    none of theirs."""
     role, _, scope = who.partition(" ")
     inside = role in ROLES["view"] and (role != "operator" or (scope in ("", "operate") and route.need != "person"))
-    return [MEMORY] if inside and status not in (401, 403, 404) else [MEMORY, TITLE, WORDS]
+    others = [MEMORY, MODEL, b"INV-"]
+    return others if inside and status not in (401, 403, 404) else [*others, TITLE, WORDS]
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
@@ -148,7 +158,7 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
 
 def test_every_address_is_listed() -> None:
     kinds = {"thread": "uuid:thread_id", "run": "uuid:run_id", "ended": "uuid:run_id", "guest": "uuid:user_id", "call": "uuid:call_id"}
-    short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>"}
+    short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
     listed = {route.path.format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
@@ -212,8 +222,22 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
     assert run and ended
     services.stop(ended)
     memory = Memory.objects.create(user=people["guest"], text=f"Likes {MEMORY.decode()}")
-    ids = {"thread": thread, "run": run, "ended": ended, "guest": people["guest"], "memory": memory}
+    bill = billed(people["guest"], MODEL.decode())
+    ids = {"thread": thread, "run": run, "ended": ended, "guest": people["guest"], "memory": memory, "invoice": bill}
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS}, client_of)
+
+
+def billed(person: User, model: str) -> Invoice:
+    """Somebody's final invoice of last month, and what they have used in this one."""
+    now = timezone.now()
+    last = Month.of(now, "UTC").previous
+    Price.objects.create(provider="p", model=model, unit="output_text", amount=1, valid=(last.previous.begins("UTC"), None))
+    for at in (last.begins("UTC"), now):
+        facts = {"run_id": uuid.uuid4(), "attempt": 1, "step": 0, "kind": "answer", "agent": model, "provider": "p", "model": model}
+        UsageRecord.objects.create(user_id=person.pk, output_text=1_000_000, created_at=at, priced_at=at, **facts)
+    found = invoice(person.pk, last).invoice
+    assert found is not None
+    return found
 
 
 @pytest.mark.parametrize("who", [*PEOPLE, *KEYS])
@@ -231,6 +255,8 @@ MUTATIONS: dict[str, tuple[str, Any, str]] = {
     "roles do not count": ("threads.access._require", lambda _role, _need: None, "viewer"),
     "scopes do not count": ("threads.access.require_scope", lambda _user, _need: None, "owner write"),
     "methods do not count": ("threads.authentication.require_scope", lambda _user, _need: None, "owner read"),
+    "invoices are everybody's": ("billing.models.invoice.InvoiceQuerySet.of", lambda self, _user_id: self.all(), "stranger"),
+    "usage is everybody's": ("billing.pages.UsageRecord.objects.filter", lambda **_: UsageRecord.objects.all(), "stranger"),
     "memories are everybody's": ("threads.api.Memory.objects.filter", lambda **_: Memory.objects.all(), "stranger"),
 }
 

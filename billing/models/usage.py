@@ -52,6 +52,7 @@ class UsageRecord(models.Model):
         indexes = [
             models.Index(fields=["user_id", "created_at"], name="usage_by_user"),
             models.Index(fields=["provider", "model"], name="usage_by_model"),
+            models.Index(fields=["thread_id"], name="usage_by_thread"),
         ]
         constraints = [
             models.UniqueConstraint(fields=["run_id", "attempt", "step", "kind"], name="usage_once_per_call", condition=Q(reverses=None)),

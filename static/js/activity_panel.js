@@ -1,6 +1,7 @@
 /** The runs of the thread, newest first, with their tool calls as they happen. */
 import { arrange, element, icon, setText } from "#element";
 import { ProgressLine } from "#progress";
+import { usageInWords } from "#money";
 import { isActive } from "#thread_store";
 import { duration } from "#times";
 import { mainArgument, progressOf, stateOf, timeOf } from "#tool_state";
@@ -10,8 +11,10 @@ const WORDS = { queued: "queued", running: "running", waiting: "waiting", succee
 const MARKS = { queued: "wait", running: "run", waiting: "warn", succeeded: "good", failed: "bad", stopped: "stop" };
 
 export class ActivityPanel {
-  constructor(store, node, { agentTitle, stop }) {
-    Object.assign(this, { store, node, agentTitle, stop });
+  /** `usage()` asks what the whole thread took; `total` shows it. */
+  constructor(store, node, { agentTitle, stop, total, usage }) {
+    Object.assign(this, { store, node, agentTitle, stop, total, usage });
+    this.summed = null;
     this.entries = new Map();
     this.empty = element("p", { class: "muted" }, "Runs and their tool calls show up here.");
     this.frame = null;
@@ -31,6 +34,20 @@ export class ActivityPanel {
     });
     this.entries = new Map(entries);
     arrange(this.node, entries.length ? entries.map(([, entry]) => entry.node) : [this.empty]);
+    this.sum(runs);
+  }
+
+  /** Asks anew when a call came into the books. */
+  async sum(runs) {
+    const state = runs.map((run) => `${run.id}${run.usage?.total ?? 0}`).join();
+    if (state === this.summed) return;
+    this.summed = state;
+    try {
+      setText(this.total, usageInWords(await this.usage()));
+      this.total.hidden = !this.total.textContent;
+    } catch {
+      this.summed = null; // with the next change
+    }
   }
 }
 
@@ -56,7 +73,7 @@ class RunEntry {
     setText(this.name, this.agentTitle(run.agent));
     setText(this.word, WORDS[run.status]);
     this.stop.hidden = !isActive(run);
-    setText(this.tokens, tokens(run.usage));
+    setText(this.tokens, usageInWords(run.usage ?? {}));
     this.tokens.hidden = !this.tokens.textContent;
     for (const call of calls) {
       if (!this.lines.has(call.id)) this.lines.set(call.id, new CallLine(call.id));
@@ -101,5 +118,3 @@ class CallLine {
     setText(this.time, timeOf(this.call));
   }
 }
-
-const tokens = (usage) => (usage?.total ? `${usage.total.toLocaleString()} tokens` : "");

@@ -1,5 +1,6 @@
 /** When the next message may be sent, and how much money is left: told by the feed to every tab, and by a refusal to the one that tried. */
 import { setText } from "#element";
+import { money } from "#money";
 
 export class Allowance {
   /** `node` shows the countdown, `money` how far a budget is used up; `onFree()` is called when the countdown is over. */
@@ -34,7 +35,7 @@ export class Allowance {
     this.money.hidden = !tight;
     if (!tight) return;
     const day = new Date(tight.resets_at).toLocaleDateString(undefined, { month: "long", day: "numeric" });
-    setText(this.money, `${sum(tight.spent, tight.currency)} of this month’s ${sum(tight.amount, tight.currency)} are used. The next month begins on ${day}.`);
+    setText(this.money, `${money(Number(tight.spent), tight.currency)} of this month’s ${money(Number(tight.amount), tight.currency)} are used. The next month begins on ${day}.`);
   }
 
   draw() {
@@ -58,5 +59,3 @@ function inWords(seconds) {
   if (seconds < 60) return `${seconds} s`;
   return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
 }
-
-const sum = (amount, currency) => Number(amount).toLocaleString(undefined, { style: "currency", currency });

@@ -4,6 +4,7 @@ import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
 import { MarkdownStream } from "#markdown_stream";
+import { addUsages, usageInWords } from "#money";
 import { Reasoning } from "#reasoning";
 import { AllQuestions } from "#question";
 import { isActive } from "#thread_store";
@@ -25,7 +26,8 @@ export class AnswerView {
     this.note = element("p", { class: "note" });
     this.questions = new AllQuestions(tools);
     this.error = new ErrorBlock(retry);
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()));
+    this.cost = element("span", { class: "answer-cost" });
+    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()), this.cost);
     this.node = element("article", { class: "message answer" },
       element("header", {}, this.author, this.time), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.actions);
   }
@@ -75,6 +77,7 @@ export class AnswerView {
     const stopped = run?.status === "stopped" || rows.some((row) => row.finish_reason === "stopped");
     setText(this.note, stopped ? "Stopped" : rows.some((row) => row.finish_reason === "length") ? "Cut off at the length limit" : "");
     this.note.hidden = !this.note.textContent;
+    setText(this.cost, usageInWords(addUsages(rows.map((row) => row.usage))));
     this.actions.hidden = active || !blocks.some((block) => block.kind === "text");
   }
 

@@ -92,7 +92,7 @@ const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
 const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, settle, mayWrite, operates });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
-new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun });
+new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun, total: at("thread-usage"), usage: () => request("GET", `${path}/usage`) });
 new Announcer(store, at("announcer"), agentTitle);
 new Title(store, { node: at("title"), path, mayRename: mayWrite });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });

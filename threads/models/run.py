@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from threads.parts import Call, Part, Rest, fold
 LEASE = timedelta(seconds=10)
 MAX_CRASHES = 3
 MOVED_ON = "The conversation went on without a decision."
+MONEY = ("charge", "currency")
 NOT_RUN = {"kind": "not_run", "message": "Ended before it was run.", "retryable": False, "retry_after": None}
 
 
@@ -364,5 +366,9 @@ class Run(HeldRun):
 
 
 def add_usage(total: dict[str, Any], step: dict[str, Any] | None) -> dict[str, Any]:
-    """Sum of two usages, class by class."""
-    return {key: total.get(key, 0) + (step or {}).get(key, 0) for key in {**total, **(step or {})}}
+    """Sum of two usages, class by class; of what they cost (`charge`, as text) as far as it is known."""
+    step = step or {}
+    money = {name: value for part in (total, step) for name, value in part.items() if name in MONEY}
+    if "charge" in money:
+        money["charge"] = str(Decimal(total.get("charge", "0")) + Decimal(step.get("charge", "0")))
+    return {key: total.get(key, 0) + step.get(key, 0) for key in {**total, **step} if key not in MONEY} | money

@@ -1,0 +1,140 @@
+"""What a person has used, and what they were billed."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.decorators import login_required
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils import timezone
+
+from billing import admission, charts
+from billing.models import Account, Billed, Invoice, InvoiceLine, UsageRecord
+from billing.periods import Month
+from billing.pricing import Rate, priced
+from billing.reporting import Used, used
+from threads.models import Thread, User
+
+MOST_THREADS = 20
+# From here on a gauge warns.
+TIGHT = Decimal("0.8")
+
+
+@login_required
+def usage(request: HttpRequest) -> HttpResponse:
+    """A month of the person's: money and tokens by day, model, agent and thread; what is left; what the next invoice has so far."""
+    user: User = request.user  # type: ignore[assignment]  # behind login_required
+    account = Account.objects.filter(pk=user.pk).select_related("plan").first() or Account(pk=user.pk)
+    now = Month.of(timezone.now(), account.zone)
+    month = _month(request.GET.get("month", ""), now)
+    mine = UsageRecord.objects.filter(user_id=user.pk)
+    rows = mine.filter(created_at__gte=month.begins(account.zone), created_at__lt=month.ends(account.zone))
+    by_day = used(rows, ["day", "provider", "model"], account.currency, account.zone)
+    days = [month.first + timedelta(days=n) for n in range((month.next.first - month.first).days)]
+    today = timezone.now().astimezone(ZoneInfo(account.zone)).date()
+    left = admission.state(user)
+    for budget in left["budgets"]:
+        budget["high"] = f"{Decimal(budget['amount']) * TIGHT:f}"
+    waiting = mine.exclude(pk__in=Billed.objects.filter(invoice__account=account.pk).values("usage_id"))
+    return _page(request, "billing/usage.html", {
+        "section": "usage",
+        "account": account,
+        "month": month,
+        "previous": month.previous,
+        "next": month.next if month < now else None,
+        "total": _sum(by_day),
+        "money": charts.line([_charge(by_day, day) for day in days if day <= today], len(days)),
+        "tokens": charts.bars(days, _tokens(by_day)),
+        "days": [(day, _sum([each for each in by_day if each.group[0] == day])) for day in days if any(e.group[0] == day for e in by_day)],
+        "models": _dearest(used(rows, ["provider", "model"], account.currency)),
+        "agents": _dearest(used(rows, ["agent"], account.currency)),
+        "threads": _threads(user, used(rows, ["thread_id"], account.currency)),
+        "left": left,
+        "upcoming": _sum(used(waiting, [], account.currency)) if month == now else None,
+    })  # fmt: skip
+
+
+@login_required
+def invoices(request: HttpRequest) -> HttpResponse:
+    """The person's, newest first."""
+    return _page(request, "billing/invoices.html", {"section": "invoices", "invoices": Invoice.objects.of(request.user.pk)})  # type: ignore[arg-type]
+
+
+@login_required
+def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """One of them, with its lines; `?line=3` shows from which threads that line is."""
+    user: User = request.user  # type: ignore[assignment]
+    found = get_object_or_404(Invoice.objects.of(user.pk), pk=invoice_id)
+    asked = request.GET.get("line", "")
+    line = found.lines.filter(position=int(asked)).first() if asked.isdecimal() and len(asked) < 9 else None
+    threads = _threads_of(user, found, line) if line else []
+    return _page(request, "billing/invoice.html", {"section": "invoices", "invoice": found, "line": line, "threads": threads})
+
+
+def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    response = render(request, template, context)
+    response["Cache-Control"] = "private, no-store"
+    return response
+
+
+def _month(asked: str, now: Month) -> Month:
+    if not asked:
+        return now
+    try:
+        month = Month.named(asked)
+    except ValueError as error:
+        raise Http404(f"{asked!r} is no month.") from error
+    if month > now:
+        raise Http404("This month has not begun.")
+    return month
+
+
+def _sum(rows: list[Used]) -> Used:
+    return Used((), sum(each.calls for each in rows), sum(each.input_tokens for each in rows), sum(each.output_tokens for each in rows),
+                sum((each.cost for each in rows), Decimal(0)), sum((each.charge for each in rows), Decimal(0)),
+                all(each.is_priced for each in rows))  # fmt: skip
+
+
+def _charge(rows: list[Used], day: date) -> Decimal:
+    return sum((each.charge for each in rows if each.group[0] == day), Decimal(0))
+
+
+def _tokens(rows: list[Used]) -> dict[str, dict[date, int]]:
+    found: dict[str, dict[date, int]] = defaultdict(dict)
+    for each in rows:
+        day, _, model = each.group
+        found[model or "unknown"][day] = found[model or "unknown"].get(day, 0) + each.input_tokens + each.output_tokens
+    return found
+
+
+def _threads(user: User, rows: list[Used]) -> list[tuple[Thread | None, Used]]:
+    """The dearest, with the thread if it is still there and the person may see it."""
+    dearest = _dearest(rows)[:MOST_THREADS]
+    known = _known(user, [each.group[0] for each in dearest])
+    return [(known.get(each.group[0]), each) for each in dearest]
+
+
+def _threads_of(user: User, found: Invoice, line: InvoiceLine) -> list[tuple[Thread | None, UUID | None, Decimal, Decimal]]:
+    """From which threads a line of an invoice is: thread, its id, how many units, what they come to."""
+    rows = UsageRecord.objects.filter(pk__in=found.billed.values("usage_id"), provider=line.provider, model=line.model)
+    rate = Rate(line.rate, line.per)
+    parts = [
+        each
+        for each in priced(rows, ["thread_id"], found.currency)
+        if each.unit == line.unit and (each.charge_rate or each.cost_rate) == rate
+    ]
+    parts = sorted(parts, key=lambda each: -each.quantity)[:MOST_THREADS]
+    known = _known(user, [each.group[0] for each in parts])
+    return [(known.get(each.group[0]), each.group[0], each.quantity, each.charge(line.markup) or Decimal(0)) for each in parts]
+
+
+def _known(user: User, ids: list[UUID | None]) -> dict[UUID | None, Thread]:
+    return {**Thread.objects.visible_to(user).in_bulk([pk for pk in ids if pk])}
+
+
+def _dearest(rows: list[Used]) -> list[Used]:
+    return sorted(rows, key=lambda each: (-each.charge, -each.input_tokens - each.output_tokens))

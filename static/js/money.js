@@ -1,0 +1,28 @@
+/** Tokens and money as people read them. */
+
+const SMALL = 0.1; // below a tenth of a dollar, in cents
+
+/** "1,204 tokens · 0.4 ct" of a usage with `total`, and `charge` and `currency` where they are known; "" of nothing. */
+export function usageInWords({ total = 0, charge = null, currency = "USD" } = {}) {
+  if (!total) return "";
+  const tokens = `${total.toLocaleString()} tokens`;
+  return charge === null ? tokens : `${tokens} · ${money(Number(charge), currency)}`;
+}
+
+/** The sum of several usages; money only if all of them know it. */
+export function addUsages(usages) {
+  const known = usages.filter((usage) => usage?.total);
+  const total = known.reduce((sum, usage) => sum + usage.total, 0);
+  const charge = known.every((usage) => usage.charge !== undefined) ? known.reduce((sum, usage) => sum + Number(usage.charge), 0) : null;
+  return { total, charge, currency: known[0]?.currency };
+}
+
+/** "$12.34", or "0.4 ct". */
+export function money(amount, currency) {
+  const { maximumFractionDigits } = new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions();
+  if (amount > 0 && amount < SMALL && maximumFractionDigits === 2) {
+    const cents = amount * 100;
+    return cents < 0.01 ? "< 0.01 ct" : `${cents.toLocaleString(undefined, { maximumFractionDigits: 2 })} ct`;
+  }
+  return amount.toLocaleString(undefined, { style: "currency", currency });
+}
