@@ -198,10 +198,14 @@ class InvoiceAdmin(RecordAdmin):
     @admin.action(description="Make drafts final", permissions=["act"])
     def make_final(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """They get their numbers."""
-        drafts = list(queryset.filter(status=Invoice.Status.DRAFT))
-        for draft in drafts:
-            finalise(draft, by=request.user.pk)
-        self.message_user(request, f"{len(drafts)} are final now.")
+        done = 0
+        for draft in queryset.filter(status=Invoice.Status.DRAFT):
+            try:
+                finalise(draft, by=request.user.pk)
+                done += 1
+            except ValueError as error:
+                self.message_user(request, str(error), messages.ERROR)
+        self.message_user(request, f"{done} are final now.")
 
     @admin.action(description="Mark as paid", permissions=["act"])
     def mark_paid(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:

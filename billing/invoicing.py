@@ -72,8 +72,7 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
     if user_id == SITE:
         raise ValueError("The site does not bill itself.")
     account = Account.objects.of(user_id)
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, [str(account.pk)])
+    _lock(account.pk)
     if timezone.now() < month.ends(account.zone):
         raise NotYet(f"{month} is not over yet in {account.zone}.")
     found = Invoice.objects.filter(account=account, period=month.first).standing().first()
@@ -96,7 +95,10 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
 
 @transaction.atomic
 def finalise(found: Invoice, by: UUID | None = None) -> None:
-    """Give a draft its number; from now on it cannot be changed. What costs nothing is paid."""
+    """Give a draft its number; from now on it cannot be changed. What costs nothing is paid. ValueError if it is no draft any more."""
+    _lock(found.account_id)
+    if not Invoice.objects.filter(pk=found.pk, status=Invoice.Status.DRAFT).exists():
+        raise ValueError("This draft was made final, or made anew, by somebody else meanwhile.")
     Series.objects.get_or_create(name=settings.INVOICE_SERIES)
     series = Series.objects.select_for_update().get(name=settings.INVOICE_SERIES)
     series.last += 1
@@ -136,6 +138,12 @@ BECOMES = {
     Invoice.Status.PENDING: (Invoice.Status.FAILED,),
     Invoice.Status.VOID: (Invoice.Status.PENDING, Invoice.Status.FAILED),
 }
+
+
+def _lock(account: UUID) -> None:
+    """Until the transaction's end nobody else makes, or makes final, an invoice of this account."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [str(account)])
 
 
 def _take(made: Invoice, account: Account, month: Month) -> tuple[list[Priced], list[str]]:

@@ -16,6 +16,7 @@ from django.db.models import Sum
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from agents.erasing import erase_user
 from billing.invoicing import NotYet, accounts_to_bill, coin, finalise, invoice, settle
 from billing.models import Account, Billed, Invoice, InvoiceLine, Plan, Price, TaxRate, UsageRecord
 from billing.periods import Month
@@ -266,6 +267,31 @@ def test_a_draft_is_made_anew_and_adds_up_when_it_is_final(alice: User) -> None:
         finalise(Invoice.objects.get())
     finalise(draft)
     assert Invoice.objects.get().number == "INV-000001"
+
+
+def test_a_draft_that_was_made_anew_meanwhile_is_not_made_final(alice: User) -> None:
+    used(alice.pk, output_text=1_000_000)
+    old = invoice(alice.pk, OCTOBER, draft=True).invoice
+    new = invoice(alice.pk, OCTOBER, draft=True).invoice
+    assert old is not None
+    assert new is not None
+    with pytest.raises(ValueError, match="by somebody else meanwhile"):
+        finalise(old)
+    finalise(new)
+    with pytest.raises(ValueError, match="by somebody else meanwhile"):
+        finalise(new)
+    assert Invoice.objects.get().number == "INV-000001"
+
+
+def test_who_is_erased_leaves_numbers_and_final_invoices_only(alice: User) -> None:
+    Account.objects.create(pk=alice.pk, name="Alice Ltd", address="1 Road")
+    used(alice.pk, output_text=1_000_000)
+    bill(alice)
+    pk = alice.pk
+    erase_user(alice)
+    account = Account.objects.get(pk=pk)
+    assert (account.name, account.address) == ("", "")
+    assert (UsageRecord.objects.get().user_id, Invoice.objects.get().bill_to) == (pk, "Alice Ltd\n1 Road")
 
 
 def test_a_void_number_is_not_given_again(alice: User) -> None:
