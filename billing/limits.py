@@ -1,10 +1,9 @@
 """Taking from limits, in the caller's transaction: what is rolled back costs nothing.
 
-The allowance of a limit is in `shards` rows, each a share of it. Usually one of them, chosen at random, has enough; only if not, all are
+The allowance of a limit is in `shards` rows, each a share of it. Usually one that nobody else is at has enough; only if not, all are
 looked at together, so that nothing is refused while there is enough in all.
 """
 
-import random
 import time
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -27,9 +26,12 @@ AT = {
     Limit.Kind.BUCKET: "clock_timestamp()",
     Limit.Kind.WINDOW: f"s.at + floor({SINCE} / %(period)s) * %(period)s * interval '1 second'",
 }
+# Only a shard that has enough is locked, and none is waited for.
 TAKE = """
-UPDATE billing_allowance AS s SET value = {has} - %(n)s, at = {at}
-WHERE name = %(name)s AND key = %(key)s AND shard = %(shard)s AND {has} >= %(n)s - %(hair)s
+UPDATE billing_allowance AS s SET value = {has} - %(n)s, at = {at} FROM (
+    SELECT s.id FROM billing_allowance s WHERE name = %(name)s AND key = %(key)s AND shard < %(shards)s AND {has} >= %(n)s - %(hair)s
+    FOR UPDATE SKIP LOCKED LIMIT 1) AS found
+WHERE s.id = found.id
 """
 LEVEL = "UPDATE billing_allowance AS s SET value = %(level)s, at = {at} WHERE name = %(name)s AND key = %(key)s AND shard < %(shards)s"
 LOOK = """
@@ -134,25 +136,22 @@ def _values(config: Limit, key: str, **more: Any) -> dict[str, Any]:
 
 def _take(config: Limit, key: str, n: float, *, debt: bool) -> None:
     kind = Limit.Kind(config.kind)
-    values = _values(config, key, n=float(n), shard=random.randrange(config.shards))
-    with transaction.atomic(), connection.cursor() as cursor:
-        if _from_one(TAKE.format(has=HAS[kind], at=AT[kind]), values):
+    values = _values(config, key, n=float(n))
+    with connection.cursor() as cursor:
+        cursor.execute(TAKE.format(has=HAS[kind], at=AT[kind]), values)
+        if cursor.rowcount:
             return
+    wait = 0.0
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         has = _all(config, key, lock=True)
         rest = sum(value for value, _ in has.values()) - n
         if rest < -HAIR and not debt:
-            raise LimitExceeded(config.name, _wait(config, has, n))
-        # Evenly, so that no shard has a debt while another one lets people in.
-        cursor.execute(LEVEL.format(at=AT[kind]), values | {"level": rest / config.shards})
-
-
-def _from_one(sql: str, values: dict[str, Any]) -> bool:
-    """Whether one shard had enough. If it had not, its lock is given back: those who need all shards lock them in order."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        taken = bool(cursor.rowcount)
-        transaction.set_rollback(not taken)
-    return taken
+            wait = _wait(config, has, n)
+        else:
+            # Evenly, so that no shard has a debt while another one lets people in.
+            cursor.execute(LEVEL.format(at=AT[kind]), values | {"level": rest / config.shards})
+    if wait:  # not from within: the caller's transaction may go on
+        raise LimitExceeded(config.name, wait)
 
 
 def _all(config: Limit, key: str, *, lock: bool) -> dict[int, tuple[float, float]]:
