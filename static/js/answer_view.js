@@ -27,9 +27,9 @@ export class AnswerView {
     this.questions = new AllQuestions(tools);
     this.error = new ErrorBlock(retry);
     this.cost = element("span", { class: "answer-cost" });
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()), this.cost);
+    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()));
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.actions);
+      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.actions);
   }
 
   update(item) {
