@@ -100,7 +100,7 @@ class AccountAdmin(admin.ModelAdmin):
 class PlanAdmin(admin.ModelAdmin):
     """What customers agreed to."""
 
-    list_display = ("name", "currency", "markup")
+    list_display = ("name", "currency", "monthly_fee", "included", "trial_days", "markup")
 
 
 @admin.register(Budget)

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
 from billing.periods import Month
-from billing.pricing import EXACT, Priced, priced, unpriced
+from billing.pricing import EXACT, Priced, Rate, priced, unpriced
 from threads.errors import AgentError
 
 # ISO 4217: how many digits a currency's smallest coin has, where they are not two.
@@ -35,8 +35,9 @@ SELECT DISTINCT u.user_id FROM billing_usagerecord u
 WHERE u.created_at < %s AND u.user_id IS NOT NULL AND NOT EXISTS (SELECT FROM billing_billed b WHERE b.usage_id = u.id)
 ORDER BY u.user_id
 """
-# How far the day begins before UTC's, and after it.
-EARLIEST, LATEST = timedelta(hours=14), timedelta(hours=12)
+# So much later than by UTC a month may end.
+LATEST = timedelta(hours=12)
+EXACT_ZERO = Decimal(0)
 
 
 class NotYet(AgentError):
@@ -56,10 +57,13 @@ class Result:
 
 
 def accounts_to_bill(month: Month) -> list[UUID]:
-    """Whose usage until the month's end is on no invoice yet. Some of them may turn out to have nothing to bill."""
+    """Whose usage until the month's end is on no invoice yet, and who has a plan with a fee. Some of them may turn out to have nothing to
+    bill."""
+    have_one = Invoice.objects.filter(period=month.first).standing().exclude(status=Invoice.Status.DRAFT)
+    with_fee = Account.objects.filter(plan__monthly_fee__gt=0).exclude(pk__in=have_one.values("account"))
     with connection.cursor() as cursor:
         cursor.execute(WAITING, [month.ends("UTC") + LATEST])
-        return [user_id for (user_id,) in cursor.fetchall()]
+        return sorted({*(user_id for (user_id,) in cursor.fetchall()), *with_fee.values_list("pk", flat=True)})
 
 
 @transaction.atomic
@@ -81,13 +85,16 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
     if found is not None:
         found.delete()
     made = Invoice.objects.create(account=account, period=month.first, currency=account.currency, bill_to=_bill_to(account))
-    lines, missing = _take(made, account, month)
-    exact = _add_up(lines, account.markup)
+    used, missing = _take(made, account, month)
+    lines = [*_usage_lines(used, account.markup), *_plan_lines(used, account, month)]
+    exact = EXACT_ZERO
+    for line in lines:
+        exact = EXACT.add(exact, line.exact)
     if not lines or exact < 0:
         # What was taken back is more than what was used: it waits for usage that it can be set off against.
         made.delete()
         return Result(account, None, unpriced=missing)
-    _write(made, lines, account.markup, exact)
+    _write(made, lines, exact)
     if not draft:
         finalise(made)
     return Result(account, made, is_new=True, unpriced=missing)
@@ -160,16 +167,15 @@ def _take(made: Invoice, account: Account, month: Month) -> tuple[list[Priced], 
     return lines, missing
 
 
-def _add_up(lines: Sequence[Priced], markup: Decimal) -> Decimal:
-    total = Decimal(0)
-    for line in lines:
-        total = EXACT.add(total, _charge(line, markup))
-    return total
-
-
-def _write(made: Invoice, lines: Sequence[Priced], markup: Decimal, exact: Decimal) -> None:
-    """The lines and the sums."""
-    InvoiceLine.objects.bulk_create(_lines(made, lines, markup))
+def _write(made: Invoice, lines: Sequence[InvoiceLine], exact: Decimal) -> None:
+    """The lines and the sums. Each line has what the sum of all until it is, rounded down, more than until the one before: so they add up
+    to the rounded sum."""
+    until = EXACT_ZERO
+    for position, line in enumerate(lines, 1):
+        before, until = until, EXACT.add(until, line.exact)
+        line.invoice, line.position = made, position
+        line.amount = floor(until, made.currency) - floor(before, made.currency)
+    InvoiceLine.objects.bulk_create(lines)
     made.net = floor(exact, made.currency)
     made.tax_percent = _tax_percent(made)
     made.tax = round_half_up(made.net * made.tax_percent / 100, made.currency)
@@ -177,27 +183,39 @@ def _write(made: Invoice, lines: Sequence[Priced], markup: Decimal, exact: Decim
     made.save()
 
 
-def _lines(made: Invoice, lines: Sequence[Priced], markup: Decimal) -> Iterator[InvoiceLine]:
-    """Each has what the sum of all until it is, rounded down, more than until the one before: so they add up to the rounded sum."""
-    until = Decimal(0)
-    for position, line in enumerate(lines, 1):
-        charge = _charge(line, markup)
-        before, until = until, EXACT.add(until, charge)
-        rate = line.charge_rate or line.cost_rate
+def _usage_lines(used: Sequence[Priced], markup: Decimal) -> Iterator[InvoiceLine]:
+    for each in used:
+        rate = each.charge_rate or each.cost_rate
         assert rate is not None
         yield InvoiceLine(
-            invoice=made,
-            position=position,
-            description=f"{line.model or 'unknown model'}, {line.unit.replace('_', ' ')}" + (" (free)" if line.is_free else ""),
-            provider=line.provider,
-            model=line.model,
-            unit=line.unit,
-            quantity=line.quantity,
-            rate=Decimal(0) if line.is_free else rate.amount,
+            description=f"{each.model or 'unknown model'}, {each.unit.replace('_', ' ')}" + (" (free)" if each.is_free else ""),
+            provider=each.provider,
+            model=each.model,
+            unit=each.unit,
+            quantity=each.quantity,
+            rate=Decimal(0) if each.is_free else rate.amount,
             per=rate.per,
-            markup=Decimal(0) if line.charge_rate or line.is_free else markup,
-            exact=charge,
-            amount=floor(until, made.currency) - floor(before, made.currency),
+            markup=Decimal(0) if each.charge_rate or each.is_free else markup,
+            exact=_charge(each, markup),
+        )
+
+
+def _plan_lines(used: Sequence[Priced], account: Account, month: Month) -> Iterator[InvoiceLine]:
+    """What of the usage is included in the plan, and the fee for the days that have one."""
+    plan, pays_from = account.plan, account.pays_from
+    if plan is None or pays_from is None:
+        return
+    worth = sum((_charge(each, account.markup) for each in used), EXACT_ZERO)
+    included = min(plan.included, worth)
+    if included > 0:
+        yield InvoiceLine(description=f"Included in {plan}", quantity=1, rate=-included, per=1, exact=-included)
+    days = (month.next.first - month.first).days
+    paid = min(days, (month.next.first - pays_from).days)
+    if plan.monthly_fee and paid > 0:
+        span = f", {paid} of {days} days" if paid < days else ""
+        fee = Rate(plan.monthly_fee, days)
+        yield InvoiceLine(
+            description=f"{plan}, {month.first:%B %Y}{span}", quantity=paid, rate=fee.amount, per=fee.per, exact=fee.of(Decimal(paid))
         )
 
 

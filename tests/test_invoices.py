@@ -3,7 +3,7 @@
 import io
 import random
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -230,6 +230,56 @@ def test_customers_pay_their_plans_markup_and_tax(alice: User) -> None:
     assert (found.net, found.tax_percent, found.tax, found.total) == (Decimal("0.90"), 25, Decimal("0.23"), Decimal("1.13"))
     assert found.bill_to == "Alice Ltd\n1 Road\nOslo"
     assert [line.description for line in found.lines.all()] == ["m, output text", "m, output text (free)"]
+
+
+@pytest.mark.parametrize(
+    ("since", "trial", "days", "amount"),
+    [
+        ("2026-01-01", 0, 31, "31.00"),
+        ("2026-10-01", 0, 31, "31.00"),
+        ("2026-10-15", 0, 17, "17.00"),
+        ("2026-10-31", 0, 1, "1.00"),
+        ("2026-10-01", 14, 17, "17.00"),
+        ("2026-09-20", 14, 28, "28.00"),
+        ("2026-10-20", 14, 0, None),
+        ("2026-11-01", 0, 0, None),
+    ],
+)
+def test_a_fee_is_for_the_days_of_the_plan_after_its_trial(alice: User, since: str, trial: int, days: int, amount: str | None) -> None:
+    plan = Plan.objects.create(name="pro", monthly_fee=31, trial_days=trial)
+    Account.objects.create(pk=alice.pk, plan=plan, plan_since=date.fromisoformat(since))
+    run("generate_invoices", "--period", "2026-10")
+    found = Invoice.objects.first()
+    if amount is None:
+        assert found is None
+        return
+    assert found is not None
+    (line,) = found.lines.all()
+    assert (line.quantity, found.net) == (days, Decimal(amount))
+    assert line.description == "pro, October 2026" + (f", {days} of 31 days" if days < 31 else "")
+
+
+def test_what_the_plan_includes_comes_off_usage_and_never_off_the_fee(alice: User, bob: User) -> None:
+    plan = Plan.objects.create(name="pro", monthly_fee=10, included=5)
+    for user, tokens in ((alice, 20_000_000), (bob, 1_000_000)):
+        Account.objects.create(pk=user.pk, plan=plan, plan_since=LONG_AGO.date())
+        used(user.pk, output_text=tokens)
+    run("generate_invoices", "--period", "2026-10")
+    lines = {
+        invoice.account_id: [(line.description, line.amount) for line in invoice.lines.all()] + [invoice.net]
+        for invoice in Invoice.objects.all()
+    }
+    fee = ("pro, October 2026", Decimal(10))
+    assert lines[alice.pk] == [("m, output text", Decimal(12)), ("Included in pro", Decimal(-5)), fee, Decimal(17)]
+    assert lines[bob.pk] == [("m, output text", Decimal("0.6")), ("Included in pro", Decimal("-0.6")), fee, Decimal(10)]
+
+
+@pytest.mark.parametrize("wrong", [{"monthly_fee": -1}, {"included": -1}, {"monthly_fee": 10**7}, {"markup": -1}, {"trial_days": 366}])
+def test_an_absurd_plan_is_refused_by_form_and_database(database: None, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Plan(name="x", **wrong).full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Plan.objects.create(name="x", **wrong)
 
 
 def test_a_final_invoice_is_frozen_by_the_database(alice: User) -> None:

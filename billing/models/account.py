@@ -1,8 +1,9 @@
 """Who is charged, and by which plan."""
 
+from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -15,6 +16,7 @@ SITE = UUID(int=0)
 CURRENCY = RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")
 # A fee above it is a slip.
 MOST = Decimal(1_000_000)
+FEE = [MinValueValidator(Decimal(0)), MaxValueValidator(MOST)]
 
 
 def is_zone(name: str) -> None:
@@ -24,7 +26,10 @@ def is_zone(name: str) -> None:
 
 
 class Plan(models.Model):
-    """What customers agreed to. It is in one currency, that of the accounts that have it: the database sees to that, too."""
+    """What customers agreed to. It is in one currency, that of the accounts that have it: the database sees to that, too.
+
+    The plan that an account has when its invoice is made counts for the whole month, its fee for the days since `plan_since`.
+    """
 
     name = models.CharField(max_length=50, primary_key=True)
     currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
@@ -35,9 +40,20 @@ class Plan(models.Model):
         validators=[MinValueValidator(0), MaxValueValidator(1000)],
         help_text="Percent on what a call costs us, where there is no price for customers.",
     )
+    monthly_fee = models.DecimalField(max_digits=12, decimal_places=3, default=0, validators=FEE)
+    included = models.DecimalField(
+        max_digits=12, decimal_places=3, default=0, validators=FEE, help_text="Usage worth so much in a month is not charged."
+    )
+    trial_days = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(365)], help_text="So many first days have no fee."
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(monthly_fee__gte=0, monthly_fee__lte=MOST, included__gte=0, included__lte=MOST, trial_days__lte=365),
+                name="plan_not_absurd",
+            ),
             models.CheckConstraint(condition=Q(markup__gte=0, markup__lte=1000), name="plan_markup_not_absurd"),
             models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="plan_currency_known"),
         ]
@@ -59,6 +75,7 @@ class Account(models.Model):
 
     id = models.UUIDField(primary_key=True)
     plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
+    plan_since = models.DateField(null=True, blank=True, help_text="Empty: since there is this account.")
     zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text="Whose months count.")
     currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
     name = models.CharField(max_length=200, blank=True, help_text="As invoices have it.")
@@ -78,6 +95,14 @@ class Account(models.Model):
     def user_id(self) -> UUID | None:
         """Whose usage is charged to it."""
         return None if self.pk == SITE else self.pk
+
+    @property
+    def pays_from(self) -> date | None:
+        """The first day of the plan that has a fee, after its trial; None without a plan."""
+        if self.plan is None:
+            return None
+        since = self.plan_since or self.created_at.astimezone(ZoneInfo(self.zone)).date()
+        return since + timedelta(days=self.plan.trial_days)
 
     @property
     def markup(self) -> Decimal:
