@@ -13,6 +13,8 @@ from billing.models import (
     Allowance,
     Billed,
     Budget,
+    Credit,
+    CreditUse,
     Invoice,
     InvoiceEvent,
     InvoiceLine,
@@ -93,6 +95,39 @@ class AccountAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Its bills stay."""
+        return False
+
+
+class CreditUseInline(admin.TabularInline):
+    """Which invoices a credit paid."""
+
+    model = CreditUse
+    readonly_fields = ("invoice", "amount")
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Invoices use it."""
+        return False
+
+
+@admin.register(Credit)
+class CreditAdmin(admin.ModelAdmin):
+    """Money that customers have ahead. It is given once, and not changed."""
+
+    list_display = ("__str__", "account", "kind", "expires_on", "note", "created_at")
+    list_filter = ("kind",)
+    list_select_related = ("account",)
+    search_fields = ("account__id", "account__name", "note")
+    raw_id_fields = ("account",)
+    inlines = (CreditUseInline,)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What it was stays on record."""
+        return super().has_change_permission(request) and obj is None
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """As above."""
         return False
 
 

@@ -11,6 +11,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, ClassVar
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from billing import credits
 from billing.models import Account, Budget, Reservation, Scope, Spending, UsageRecord
 from billing.models.budget import PLACES
 from billing.periods import Month
@@ -45,7 +47,8 @@ class BudgetExceeded(AgentError):
     def __init__(self, state: "State") -> None:
         amounts = f" ({state.in_words})" if state.scope == Scope.USER else ""
         until = f"{state.month.next.first:%B} {state.month.next.first.day}"
-        super().__init__(f"{WHOSE[state.scope]} for this month is used up{amounts}. The next one begins on {until}.")
+        ends = f"{WHOSE[state.scope]} for this month is used up{amounts}. The next one begins on {until}."
+        super().__init__("Your credit is used up. Answers go on when there is new credit." if state.is_credit else ends)
         self.state = state
 
     def details(self) -> dict[str, Any]:
@@ -71,6 +74,7 @@ class State:
     currency: str
     spent: Decimal
     reserved: Decimal
+    is_credit: bool = False
 
     @property
     def left(self) -> Decimal:
@@ -102,10 +106,10 @@ def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecor
     """
     account = Account.objects.of(user_id)
     budgets = list(applying(account, agent))
-    if not budgets:
+    if not budgets and not account.is_prepaid:
         return
     with connection.cursor() as cursor:
-        for name in sorted({_lock_name(budget, account) for budget in budgets}):
+        for name in sorted({f"{Scope.USER} {account.pk}", *(_lock_name(budget, account) for budget in budgets)}):
             cursor.execute(LOCK, [name])
     charge, cost, is_known = money(estimate, account)
     if not is_known:
@@ -114,8 +118,7 @@ def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecor
         run_id=run_id, user_id=user_id, agent=agent, charge=NOTHING, cost=NOTHING
     )
     more_charge, more_cost = max(NOTHING, charge - held.charge), max(NOTHING, cost - held.cost)
-    for budget in budgets:
-        state = state_of(budget, account)
+    for state in [*(state_of(budget, account) for budget in budgets), *_prepaid(account)]:
         wanted = more_charge if state.scope == Scope.USER else more_cost
         if wanted and state.left < wanted:
             raise BudgetExceeded(state)
@@ -132,6 +135,19 @@ def settle(record: UsageRecord) -> None:
     Reservation.objects.filter(pk=record.run_id).update(
         charge=Greatest(F("charge") - charge, NOTHING), cost=Greatest(F("cost") - cost, NOTHING)
     )
+
+
+def _prepaid(account: Account) -> "list[State]":
+    """The credit of who may spend no more than that, as a budget."""
+    if not account.is_prepaid:
+        return []
+    month = Month.of(timezone.now(), account.zone)
+    today = timezone.now().astimezone(ZoneInfo(account.zone)).date()
+    amount = credits.left(account, today)
+    held = Reservation.objects.filter(run_id__in=Run.objects.live().values("pk"), user_id=account.user_id)
+    reserved = held.aggregate(sum=Sum("charge"))["sum"] or NOTHING
+    budget = Budget(kind=Budget.Kind.USER, key=str(account.pk), amount=max(NOTHING, amount))
+    return [State(budget, Scope.USER, month, account.zone, account.currency, NOTHING, reserved, is_credit=True)]
 
 
 def applying(account: Account, agent: str | None = None) -> "QuerySet[Budget]":

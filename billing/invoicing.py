@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
 
+from billing import credits
 from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
 from billing.periods import Month
 from billing.pricing import EXACT, Priced, Rate, priced, unpriced
@@ -102,7 +103,8 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
 
 @transaction.atomic
 def finalise(found: Invoice, by: UUID | None = None) -> None:
-    """Give a draft its number; from now on it cannot be changed. What costs nothing is paid. ValueError if it is no draft any more."""
+    """Give a draft its number; from now on it cannot be changed. Credit pays what it can; without anything due it is paid. ValueError if
+    it is no draft any more."""
     _lock(found.account_id)
     if not Invoice.objects.filter(pk=found.pk, status=Invoice.Status.DRAFT).exists():
         raise ValueError("This draft was made final, or made anew, by somebody else meanwhile.")
@@ -112,8 +114,9 @@ def finalise(found: Invoice, by: UUID | None = None) -> None:
     series.save()
     found.number = series.number(series.last)
     found.final_at = timezone.now()
-    found.status = Invoice.Status.PENDING if found.total else Invoice.Status.PAID
-    found.paid_at = None if found.total else found.final_at
+    found.credited = credits.pay(found)
+    found.status = Invoice.Status.PENDING if found.due else Invoice.Status.PAID
+    found.paid_at = None if found.due else found.final_at
     found.save()
     InvoiceEvent.objects.create(invoice=found, status=found.status, by_id=by)
 
@@ -135,6 +138,7 @@ def settle(number: str, status: Invoice.Status, *, by: UUID | None = None, note:
     found.save(update_fields=["status", "paid_at"])
     if status == Invoice.Status.VOID:
         found.billed.all().delete()
+        found.credit_uses.all().delete()
     InvoiceEvent.objects.create(invoice=found, status=status, by_id=by, note=note[:500])
     return found
 

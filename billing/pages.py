@@ -12,7 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 
-from billing import admission, charts
+from billing import admission, charts, credits
 from billing.models import Account, Billed, Invoice, InvoiceLine, UsageRecord
 from billing.periods import Month
 from billing.pricing import Rate, priced
@@ -54,6 +54,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "agents": _dearest(used(rows, ["agent"], account.currency)),
         "threads": _threads(user, used(rows, ["thread_id"], account.currency)),
         "left": left,
+        "credit": credits.left(account, today) if account.credits.exists() else None,
         "upcoming": _sum(used(waiting, [], account.currency)) if month == now else None,
     })  # fmt: skip
 

@@ -7,9 +7,10 @@ from decimal import Decimal
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F, QuerySet, Sum
+from django.db.models.functions import Coalesce
 
 from billing.budgets import Counter, add
-from billing.models import SITE, Account, Invoice, Scope, Series, Spending, UsageRecord
+from billing.models import SITE, Account, Credit, Invoice, Scope, Series, Spending, UsageRecord
 from billing.models.usage import TOKENS, UNITS
 from billing.periods import Month
 from billing.pricing import priced
@@ -41,7 +42,7 @@ def drift(month: Month) -> list[str]:
     """What does not agree in that month, in sentences. All of it is looked at in one state of the database."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(SNAPSHOT)
-        return [*_lost(month), *_miscounted(month), *_misbilled(month), *_missing()]
+        return [*_lost(month), *_miscounted(month), *_misbilled(month), *_miscredited(month), *_missing()]
 
 
 def recount(month: Month) -> int:
@@ -77,6 +78,15 @@ def _misbilled(month: Month) -> Iterator[str]:
         for number, provider, model, unit, billed, used in cursor.fetchall():
             of = f"{provider} {model} {unit}" if unit else "something"
             yield f"Invoice {number or '(draft)'} bills {billed or 0:,} of {of}, the ledger has {used or 0:,}."
+
+
+def _miscredited(month: Month) -> Iterator[str]:
+    """Credit that paid more than there was, or other than its invoice says."""
+    for credit in Credit.objects.overdrawn():
+        yield f"Credit {credit.pk} ({credit}) paid more than it has."
+    found = Invoice.objects.filter(period=month.first).standing().annotate(used=Coalesce(Sum("credit_uses__amount"), Decimal(0)))
+    for invoice in found.exclude(used=F("credited")):
+        yield f"Invoice {invoice}: what credit paid of it is not {invoice.credited}."
 
 
 def _missing() -> Iterator[str]:

@@ -30,6 +30,8 @@ from billing.models import (  # noqa: E402
     Allowance,
     Billed,
     Budget,
+    Credit,
+    CreditUse,
     Invoice,
     InvoiceEvent,
     InvoiceLine,
@@ -192,6 +194,8 @@ class Writer:
             amounts = {"quantity": 1, "rate": 0, "per": 1, "exact": 0, "amount": 0}
             InvoiceLine.objects.create(invoice=invoice, position=1, description=text, provider=text, model=text, **amounts)
             InvoiceEvent.objects.create(invoice=invoice, status="draft", note=text)
+            credit = Credit.objects.create(account=account, kind="granted", amount=1, note=text)
+            CreditUse.objects.create(credit=credit, invoice=invoice, amount=1)
             TaxRate.objects.create(region=text, percent=1, valid=(MONTH, None))
         for text in packs(100):
             Allowance.objects.create(name=text[:50], key=text, value=1, at=now)

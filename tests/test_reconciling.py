@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.invoicing import invoice
-from billing.models import Account, Billed, Plan, Price, Spending, UsageRecord
+from billing.models import Account, Billed, Credit, Plan, Price, Spending, UsageRecord
 from billing.periods import Month
 from billing.reconciling import drift, recount
 from billing.usage import ModelCall, record, reverse
@@ -125,6 +125,8 @@ def test_a_call_that_is_not_in_the_ledger_is_found(ask: Ask, alice: User) -> Non
         ("DELETE FROM billing_billed", "bills 1,000,000.000000 of p m output_text, the ledger has 0"),
         ("UPDATE billing_usagerecord SET output_text = 7", "the ledger has 7"),
         ("UPDATE billing_series SET last = 2", "There is no invoice INV-000002"),
+        ("UPDATE billing_credituse SET amount = 0.1", "what credit paid of it is not 0.200"),
+        ("UPDATE billing_credit SET amount = 0.1", "paid more than it has"),
     ],
 )
 def test_a_planted_error_in_an_invoice_is_found(alice: User, sql: str, finding: str) -> None:
@@ -133,6 +135,7 @@ def test_a_planted_error_in_an_invoice_is_found(alice: User, sql: str, finding: 
     last = now().previous
     meddle("UPDATE billing_usagerecord SET created_at = %s", last.begins("UTC"))
     Spending.objects.update(month=last.first)
+    Credit.objects.create(account_id=alice.pk, kind="granted", amount=Decimal("0.2"))
     assert invoice(alice.pk, last).invoice is not None
     assert (Billed.objects.get().usage_id, drift(last)) == (row.pk, [])
     meddle(sql)

@@ -6,6 +6,8 @@ from billing.models.budget import Budget as Budget
 from billing.models.budget import Reservation as Reservation
 from billing.models.budget import Scope as Scope
 from billing.models.budget import Spending as Spending
+from billing.models.credit import Credit as Credit
+from billing.models.credit import CreditUse as CreditUse
 from billing.models.invoice import Billed as Billed
 from billing.models.invoice import Invoice as Invoice
 from billing.models.invoice import InvoiceEvent as InvoiceEvent

@@ -47,6 +47,7 @@ class Plan(models.Model):
     trial_days = models.PositiveSmallIntegerField(
         default=0, validators=[MaxValueValidator(365)], help_text="So many first days have no fee."
     )
+    prepaid = models.BooleanField(default=False, help_text="Nothing is answered beyond the credit that is left.")
 
     class Meta:
         constraints = [
@@ -95,6 +96,11 @@ class Account(models.Model):
     def user_id(self) -> UUID | None:
         """Whose usage is charged to it."""
         return None if self.pk == SITE else self.pk
+
+    @property
+    def is_prepaid(self) -> bool:
+        """Whether nothing may be spent but credit."""
+        return self.plan is not None and self.plan.prepaid
 
     @property
     def pays_from(self) -> date | None:

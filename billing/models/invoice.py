@@ -99,6 +99,8 @@ class Invoice(models.Model):
     tax_percent = models.DecimalField(max_digits=5, decimal_places=2, default=0)
     tax = models.DecimalField(max_digits=18, decimal_places=3, default=0)
     total = models.DecimalField(max_digits=18, decimal_places=3, default=0)
+    # So much of the total was paid by credit when it became final.
+    credited = models.DecimalField(max_digits=18, decimal_places=3, default=0)
     # As the account had them then.
     bill_to = models.TextField(blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -115,6 +117,7 @@ class Invoice(models.Model):
             models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="invoice_currency_known"),
             models.CheckConstraint(condition=Q(tax_percent__gte=0, tax_percent__lte=100), name="invoice_tax_not_absurd"),
             models.CheckConstraint(condition=Q(total=F("net") + F("tax"), net__gte=0, tax__gte=0), name="invoice_adds_up"),
+            models.CheckConstraint(condition=Q(credited__gte=0, credited__lte=F("total")), name="invoice_credited_not_more"),
             models.CheckConstraint(
                 condition=Q(status="draft", number=None, final_at=None) | ~Q(status="draft") & ~Q(number=None) & ~Q(final_at=None),
                 name="invoice_numbered_when_final",
@@ -126,6 +129,11 @@ class Invoice(models.Model):
 
     def __str__(self) -> str:
         return self.number or f"draft {self.period:%Y-%m}"
+
+    @property
+    def due(self) -> Decimal:
+        """What is to be paid otherwise than by credit."""
+        return self.total - self.credited
 
 
 class InvoiceLine(models.Model):
