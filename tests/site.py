@@ -185,6 +185,7 @@ class Tab:
         self.cursors: dict[str, int] = {}
         self.version = -1
         self.frames: list[dict[str, Any]] = []
+        self.asked = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -257,6 +258,9 @@ class Tab:
         self.cursors[run["id"]] = delta["end"]
 
     def _ask_again(self) -> None:
+        if time.monotonic() - self.asked < 0.15:  # as seldom as the page does
+            return
+        self.asked = time.monotonic()
         self.socket.send(json.dumps({"type": "sync", "version": self.version, "cursors": self.cursors}))
 
 
