@@ -34,6 +34,10 @@ class Gauge:
         ((count,),) = self.rig.query("SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'agentsite-%'")
         self.connections.append(count)
 
+    def now(self) -> dict[str, int]:
+        """The last sample."""
+        return {name: round(samples[-1]) for name, samples in self.memory.items()}
+
     def grown(self) -> list[str]:
         """The processes that take more at the end than after the first third, when everything was warm."""
         found = []
@@ -49,7 +53,7 @@ async def come_and_go(person: Person, threads: list[str], dice: random.Random, o
     """A page that is opened, watched for some seconds, and closed, again and again."""
     while time.monotonic() < over:
         tab = await person.open(dice.choice(threads))
-        await asyncio.sleep(dice.uniform(3, 20))
+        await asyncio.sleep(dice.uniform(5, 40))
         await person.browsers.close(tab)
 
 
@@ -70,13 +74,17 @@ async def test_soak(rig: Rig, crowd: Crowd, row: Row, request: pytest.FixtureReq
     people = await crowd.come(20)
     threads = {person.name: [await person.thread("tools") for _ in range(5)] for person in people}
     gauge, over, pids = Gauge(rig), time.monotonic() + seconds, {name: rig.pid(name) for name in PROCESSES}
-    tasks = [asyncio.create_task(come_and_go(person, threads[person.name], dice, over)) for person in people for _ in range(25)]
-    tasks += [asyncio.create_task(talk(crowd, person, threads[person.name], dice, over, row)) for person in people[:8]]
-    while time.monotonic() < over:
-        await asyncio.sleep(max(2.0, seconds / 60))
-        await asyncio.to_thread(gauge.sample)
-    await asyncio.gather(*tasks)
-    row.times = len(tasks)
+    async with asyncio.TaskGroup() as tasks:  # one that fails ends the others: nobody waits hours for a site that is idle
+        for person in people:
+            for _ in range(25):
+                tasks.create_task(come_and_go(person, threads[person.name], dice, over))
+                row.times += 1
+        for person in people[:8]:
+            tasks.create_task(talk(crowd, person, threads[person.name], dice, over, row))
+        while time.monotonic() < over:
+            await asyncio.sleep(max(2.0, seconds / 60))
+            await asyncio.to_thread(gauge.sample)
+            print(f"{row.runs} answers, MB: {gauge.now()}", flush=True)
     ended = await crowd.all_ended([thread for own in threads.values() for thread in own])
     problems = gauge.grown() + [f"a run {run['status']}" for run in ended if run["status"] != "succeeded"]
     problems += [f"{name} has died" for name, pid in pids.items() if rig.pid(name) != pid]
