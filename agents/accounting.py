@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -14,7 +15,9 @@ from agents.providers import provider_of
 from billing.budgets import money, reserve
 from billing.models import Account, UsageRecord
 from billing.models.usage import TOKENS
-from billing.usage import ModelCall, record
+from billing.pricing import declare
+from billing.usage import TOOLS, ModelCall, record
+from threads.models import ToolCall
 from threads.storable import storable
 
 if TYPE_CHECKING:
@@ -58,6 +61,14 @@ def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str =
         provider_metadata=facts.get("provider_metadata", {}),
     )
     (agent.usage_handler or record)(call)
+
+
+def charge_tool(run: "AnyRun", agent: "Agent", call: ToolCall, fee: Decimal) -> None:
+    """Tell the usage handler of a call of a tool that has a fee. A call is charged once, in whatever attempt it succeeded."""
+    declare(TOOLS, call.tool, "requests", fee)
+    kind = f"tool {call.index}"
+    told = ModelCall(run.requested_by_id, run.thread_id, run.pk, 0, call.step, kind, agent.name, TOOLS, call.tool, units={"requests": 1})
+    (agent.usage_handler or record)(told)
 
 
 def afford(run: "AnyRun", agent: "Agent", size: float) -> None:

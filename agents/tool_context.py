@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic
 from uuid import UUID
@@ -13,6 +14,7 @@ from typing_extensions import TypeVar
 
 from agents.context import told
 from agents.errors import ToolError
+from billing.models import BookedValue
 from threads.models import Message, Run, Thread
 from threads.parts import Part
 
@@ -64,6 +66,13 @@ class ToolContext(Generic[Deps]):
     def messages(self) -> "list[NewMessage]":
         """The conversation as the model has it at this call, oldest first, in the form that `generate(messages=…)` takes."""
         return _in_database_thread(lambda: told(self.run, self.agent.context_options))
+
+    def book(self, amount: Decimal | int | str, note: str = "") -> None:
+        """Note that the conversation brought in so much, in the site's currency; the admin sets it against what it cost."""
+        if self.thread_id is None:
+            raise ToolError("There is no conversation to book this on.")
+        thread_id = self.thread_id
+        _in_database_thread(lambda: BookedValue.objects.create(thread_id=thread_id, amount=Decimal(amount), note=note[:200]))
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Show everybody who watches how far the tool is (`fraction` from 0 to 1). At most 4 a second are kept."""

@@ -12,15 +12,17 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 from pydantic_core import to_jsonable_python
 
+from agents.accounting import charge_tool
 from agents.agent import Agent
 from agents.errors import InvalidArguments, ToolError
 from agents.handoffs import HAND_OVER
@@ -75,11 +77,18 @@ class ToolRun:
             logger.exception("the tool %s failed", self.tool.name)
         finally:
             try:
-                persist(lambda: self.context.run.settle_call(self.call.pk, **outcome))
+                persist(partial(self._settle, outcome))
                 self.heard(outcome_part(self.call.pk, outcome))
             finally:
                 self.done = True
                 self.tell()
+
+    def _settle(self, outcome: dict[str, Any]) -> None:
+        """Write the outcome, and charge the fee of a success with it."""
+        with transaction.atomic():
+            is_first = self.context.run.settle_call(self.call.pk, **outcome)
+            if is_first and outcome["status"] == ToolCall.Status.SUCCEEDED and (fee := Decimal(self.tool.fee)):
+                charge_tool(self.context.run, self.context.agent, self.call, fee)
 
     def leave(self) -> None:
         """Its time is over: whether it had an effect, nobody knows."""

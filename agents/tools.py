@@ -12,6 +12,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, Literal, get_origin, get_type_hints
 
@@ -41,6 +42,7 @@ class Tool:
     expires: how long a decision, or a person's answer, is waited for.
     by_person: it is never called; a person gives its result.
     retries: so often the model is told what is wrong with its arguments and may try again within one answer.
+    fee: what a call that succeeds costs, in the site's currency: a price in the catalog's book, a row in the ledger for each.
     fallback: called then with the arguments as they are, `(context, arguments)`; what it returns is the result.
     """
 
@@ -56,6 +58,7 @@ class Tool:
     expires: timedelta = timedelta(days=1)
     by_person: bool = False
     retries: int = 2
+    fee: Decimal | int | str = 0
     fallback: Callable[[ToolContext, dict[str, Any]], Any] | None = None
 
     def __post_init__(self) -> None:

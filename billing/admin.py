@@ -5,13 +5,16 @@ from typing import Any
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import path
 
+from billing.dashboard import dashboard
 from billing.invoicing import finalise, settle
 from billing.models import (
     Account,
     Alert,
     Allowance,
     Billed,
+    BookedValue,
     Budget,
     Credit,
     CreditUse,
@@ -37,6 +40,10 @@ class UsageRecordAdmin(RecordAdmin):
     list_display = ("__str__", "user_id", "thread_id", "fresh_input", "output_text", "created_at")
     list_filter = ("kind", "agent", "provider")
     search_fields = ("user_id", "thread_id", "run_id", "agent", "model")
+
+    def get_urls(self) -> list[Any]:
+        """The page of money belongs to the ledger."""
+        return [path("money/", self.admin_site.admin_view(dashboard), name="billing_money"), *super().get_urls()]
 
 
 @admin.register(Price)
@@ -280,3 +287,11 @@ class BilledAdmin(RecordAdmin):
     list_display = ("usage_id", "invoice")
     list_select_related = ("invoice",)
     search_fields = ("usage_id", "invoice__number")
+
+
+@admin.register(BookedValue)
+class BookedValueAdmin(admin.ModelAdmin):
+    """What conversations brought in."""
+
+    list_display = ("thread_id", "amount", "note", "created_at")
+    search_fields = ("thread_id", "note")

@@ -35,9 +35,9 @@ class Chart:
     height: int = HEIGHT
 
 
-def line(amounts: Sequence[Decimal], days: int) -> Chart:
-    """One point a day, of so many days; the last ones may be missing."""
-    most = max(amounts, default=Decimal(0))
+def line(amounts: Sequence[Decimal], days: int, most: Decimal | None = None) -> Chart:
+    """One point a day, of so many days; the last ones may be missing. `most` is at the top, if not the largest of them."""
+    most = max(amounts, default=Decimal(0)) if most is None else most
     step = WIDTH / days
     points = (f"{step * (n + 0.5):.1f},{_down(amount, most):.1f}" for n, amount in enumerate(amounts))
     return Chart(most, line=" ".join(points))

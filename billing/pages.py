@@ -16,7 +16,7 @@ from billing import admission, charts, credits
 from billing.models import Account, Billed, Invoice, InvoiceLine, UsageRecord
 from billing.periods import Month
 from billing.pricing import Rate, priced
-from billing.reporting import Used, used
+from billing.reporting import Used, total, used
 from threads.models import Thread, User
 
 MOST_THREADS = 20
@@ -30,7 +30,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     account = Account.objects.filter(pk=user.pk).select_related("plan").first() or Account(pk=user.pk)
     now = Month.of(timezone.now(), account.zone)
-    month = _month(request.GET.get("month", ""), now)
+    month = month_of(request.GET.get("month", ""), now)
     mine = UsageRecord.objects.filter(user_id=user.pk)
     rows = mine.filter(created_at__gte=month.begins(account.zone), created_at__lt=month.ends(account.zone))
     by_day = used(rows, ["day", "provider", "model"], account.currency, account.zone)
@@ -46,16 +46,16 @@ def usage(request: HttpRequest) -> HttpResponse:
         "month": month,
         "previous": month.previous,
         "next": month.next if month < now else None,
-        "total": _sum(by_day),
+        "total": total(by_day),
         "money": charts.line([_charge(by_day, day) for day in days if day <= today], len(days)),
         "tokens": charts.bars(days, _tokens(by_day)),
-        "days": [(day, _sum([each for each in by_day if each.group[0] == day])) for day in days if any(e.group[0] == day for e in by_day)],
+        "days": [(day, total([each for each in by_day if each.group[0] == day])) for day in days if any(e.group[0] == day for e in by_day)],
         "models": _dearest(used(rows, ["provider", "model"], account.currency)),
         "agents": _dearest(used(rows, ["agent"], account.currency)),
         "threads": _threads(user, used(rows, ["thread_id"], account.currency)),
         "left": left,
         "credit": credits.left(account, today) if account.credits.exists() else None,
-        "upcoming": _sum(used(waiting, [], account.currency)) if month == now else None,
+        "upcoming": total(used(waiting, [], account.currency)) if month == now else None,
     })  # fmt: skip
 
 
@@ -82,7 +82,8 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
     return response
 
 
-def _month(asked: str, now: Month) -> Month:
+def month_of(asked: str, now: Month) -> Month:
+    """The month that an address names, or the present one; Http404 if there is none or it has not begun."""
     if not asked:
         return now
     try:
@@ -92,12 +93,6 @@ def _month(asked: str, now: Month) -> Month:
     if month > now:
         raise Http404("This month has not begun.")
     return month
-
-
-def _sum(rows: list[Used]) -> Used:
-    return Used((), sum(each.calls for each in rows), sum(each.input_tokens for each in rows), sum(each.output_tokens for each in rows),
-                sum((each.cost for each in rows), Decimal(0)), sum((each.charge for each in rows), Decimal(0)),
-                all(each.is_priced for each in rows))  # fmt: skip
 
 
 def _charge(rows: list[Used], day: date) -> Decimal:

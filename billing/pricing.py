@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from decimal import Context, Decimal
 from typing import Any
 
+from django.conf import settings
+from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 
 from billing.catalog import canonical
-from billing.models import UsageRecord
+from billing.models import Price, UsageRecord
 from billing.models.usage import INPUT, TOKENS, UNITS
 
 # More digits than any sum of money times any count has.
@@ -102,11 +105,33 @@ class Priced:
         return None if self.cost is None else EXACT.multiply(self.cost, 1 + markup / 100)
 
 
+@transaction.atomic
+def declare(provider: str, model: str, unit: str, amount: Decimal) -> None:
+    """Have this price (for one unit, in the site's currency) in the catalog's book from now on, as code says it."""
+    book = {"book": Price.Book.CATALOG, "provider": provider, "model": model, "unit": unit, "currency": settings.CURRENCY}
+    known = Price.objects.filter(**book, valid__endswith=None)
+    if known.filter(amount=amount, per=1).exists():
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now(), pg_advisory_xact_lock(hashtextextended('price ' || %s || ' ' || %s, 0))", [provider, model])
+        (now, _) = cursor.fetchone() or (timezone.now(), None)
+    old = known.first()  # now that nobody else is at it
+    if old is not None and (old.amount, old.per) == (amount, 1):
+        return
+    if old is not None:
+        old.end(now)
+    Price.objects.create(**book, amount=amount, per=1, valid=(now if old else None, None), note="declared by code")
+
+
 def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), currency: str = "USD", zone: str = "UTC") -> list[Priced]:
     """The rows at their prices in this currency, grouped by model, class, price and the columns `by`; one of these may be `day`, when
     they were recorded, as it is in `zone`. Added up by the database."""
     chosen = records.order_by()
-    return _priced(*chosen.query.sql_with_params(), chosen.values_list("provider", "model").distinct(), by, currency, zone)
+    try:
+        source, values = chosen.query.sql_with_params()
+    except EmptyResultSet:  # Django sees that nothing can fit
+        return []
+    return _priced(source, values, chosen.values_list("provider", "model").distinct(), by, currency, zone)
 
 
 def priced_call(record: UsageRecord, currency: str) -> list[Priced]:

@@ -40,6 +40,18 @@ class Used:
     charge: Decimal
     is_priced: bool
 
+    @property
+    def margin(self) -> Decimal:
+        """What is left of what users pay."""
+        return self.charge - self.cost
+
+
+def total(rows: Sequence[Used]) -> Used:
+    """All of them together."""
+    calls, read, written = (sum(getattr(each, name) for each in rows) for name in ("calls", "input_tokens", "output_tokens"))
+    cost, charge = (sum((getattr(each, name) for each in rows), Decimal(0)) for name in ("cost", "charge"))
+    return Used((), calls, read, written, cost, charge, all(each.is_priced for each in rows))
+
 
 def used(records: "QuerySet[UsageRecord]", by: Sequence[str], currency: str, zone: str = "UTC") -> list[Used]:
     """The rows added up by these columns, in their order; one may be `day`. Corrections come off."""

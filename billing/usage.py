@@ -46,9 +46,9 @@ def estimate(prompt_chars: int, answer_chars: int) -> Usage:
 class ModelCall:
     """One call of a model, as usage handlers get it; (run_id, attempt, step, kind) names it.
 
-    kind: `answer`, `summary`, `embedding`, `transcription`, … usage: tokens by class; units: `seconds`, `characters` or `requests` of
-    what is not paid for by tokens. labels: whatever else it should be charged to (team, project), or `{"free": true}`. Free to be
-    replaced, as user_id is.
+    kind: `answer`, `summary`, `embedding`, `transcription`, `speech`, `tool 0` (the first call of a step), … usage: tokens by class;
+    units: `seconds`, `characters` or `requests` of what is not paid for by tokens. labels: whatever else it should be charged to (team,
+    project), or `{"free": true}`. Free to be replaced, as user_id is.
     """
 
     user_id: UUID | None
@@ -67,6 +67,8 @@ class ModelCall:
 
 
 EMBEDDING = "embedding"
+# The provider under which fees of tools are, by the tool's name.
+TOOLS = "tools"
 UsageHandler = Callable[[ModelCall], None]
 
 
@@ -79,7 +81,7 @@ def record(call: ModelCall) -> None:
     row, is_new = UsageRecord.objects.get_or_create(**named, reverses=None, defaults=about | free | amounts)
     if is_new:
         settle(row)
-        if call.kind != EMBEDDING:  # what is embedded was limited when it was said
+        if row.tokens and call.kind != EMBEDDING:  # what is embedded was limited when it was said
             admission.take(str(call.user_id) if call.user_id else None, call.agent, row.tokens)
         if call.user_id is not None:
             tell(call.user_id)

@@ -29,6 +29,7 @@ from billing.models import (  # noqa: E402
     Alert,
     Allowance,
     Billed,
+    BookedValue,
     Budget,
     Credit,
     CreditUse,
@@ -184,7 +185,9 @@ class Writer:
             both = {"request": by_name(texts), "response": by_name(texts), "error": "\n".join(texts), "agent": next(self.names)}
             RequestLog.objects.create(step=step, **both, **about)
             what = {"kind": "model", "agent": next(self.names), "provider": next(self.names), "model": next(self.names)}
-            UsageRecord.objects.create(run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), **what)
+            UsageRecord.objects.create(
+                run_id=uuid4(), attempt=1, step=step, labels=by_name(texts), user_id=self.root.pk, output_text=1, **what
+            )
             Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
         now = timezone.now()
         for text in packs(50):
@@ -198,6 +201,7 @@ class Writer:
             CreditUse.objects.create(credit=credit, invoice=invoice, amount=1)
             TaxRate.objects.create(region=text, percent=1, valid=(MONTH, None))
         for text in packs(100):
+            BookedValue.objects.create(thread_id=uuid4(), amount=1, note=text)
             Allowance.objects.create(name=text[:50], key=text, value=1, at=now)
             budget = Budget.objects.create(kind="agent", key=text, amount=1, enabled=False)
             Alert.objects.create(budget=budget, key=text, month=MONTH, percent=50)

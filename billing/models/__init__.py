@@ -1,6 +1,7 @@
 from billing.models.account import SITE as SITE
 from billing.models.account import Account as Account
 from billing.models.account import Plan as Plan
+from billing.models.booked import BookedValue as BookedValue
 from billing.models.budget import Alert as Alert
 from billing.models.budget import Budget as Budget
 from billing.models.budget import Reservation as Reservation

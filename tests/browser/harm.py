@@ -47,7 +47,7 @@ AUDIT = """([content, admin]) => {
 }"""
 # Where a page shows what somebody wrote.
 CONTENT = (
-    "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1"
+    "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1, .figures"
 )
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))"
 

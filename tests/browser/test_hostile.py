@@ -235,6 +235,13 @@ def test_memories(enter: Enter, root: Person, rows: Rows) -> None:
     assert harm.found() == []
 
 
+def test_what_was_used(enter: Enter, root: Person, rows: Rows) -> None:
+    page, harm = watched(enter(root), "/usage/")
+    expect(page.get_by_role("heading", name="By agent")).to_be_visible()
+    assert page.locator(".figures tbody tr").count() > 20
+    assert harm.found() == []
+
+
 @pytest.mark.parametrize("path", ["/accounts/sign-in/", "/accounts/sign-up/"])
 def test_forms_of_strangers(enter: Enter, path: str) -> None:
     tab = enter(None)
@@ -304,5 +311,7 @@ def test_the_admin(enter: Enter, root: Person, rows: Rows) -> None:
             tab.open(path)
             found[path] = harm.found(admin=True)
             harm.seen.clear()
+    tab.open("/admin/billing/usagerecord/money/")
+    assert harm.found(admin=True) == []
     assert {path: what for path, what in found.items() if what} == {}
     assert len(found) == 5 * len(admin.site._registry)
