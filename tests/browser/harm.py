@@ -46,9 +46,7 @@ AUDIT = """([content, admin]) => {
   return found;
 }"""
 # Where a page shows what somebody wrote.
-CONTENT = (
-    "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1, .figures"
-)
+CONTENT = "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1, .figures"
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))"
 
 
