@@ -143,6 +143,14 @@ def settle(number: str, status: Invoice.Status, *, by: UUID | None = None, note:
     return found
 
 
+@transaction.atomic
+def settle_all(numbers: Sequence[str], status: Invoice.Status, note: str, *, dry_run: bool) -> None:
+    """All of them, or none; ValueError as above. A dry run only tries."""
+    for number in numbers:
+        settle(number, status, note=note)
+    transaction.set_rollback(dry_run)
+
+
 BECOMES = {
     Invoice.Status.PAID: (Invoice.Status.PENDING, Invoice.Status.FAILED),
     Invoice.Status.FAILED: (Invoice.Status.PENDING,),

@@ -3,9 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import transaction
 
-from billing.invoicing import settle
+from billing.invoicing import settle_all
 from billing.models import Invoice
 
 
@@ -23,10 +22,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, numbers: list[str], note: str, dry_run: bool, **options: Any) -> None:
         """All of them, or none."""
         try:
-            with transaction.atomic():
-                for number in numbers:
-                    settle(number, Invoice.Status.PAID, note=note)
-                transaction.set_rollback(dry_run)
+            settle_all(numbers, Invoice.Status.PAID, note, dry_run=dry_run)
         except ValueError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{'Could mark' if dry_run else 'Marked'} {len(numbers)} as paid.")
