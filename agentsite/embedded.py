@@ -5,9 +5,11 @@ Postgres refuses to run as root, so root runs it as a system user of its own, fr
 checkout: that user may not be able to enter the checkout, and opening someone's home for it is not ours to do.
 """
 
+import errno
 import fcntl
 import os
 import pwd
+import random
 import re
 import secrets
 import shutil
@@ -35,6 +37,8 @@ DATABASE_USER = "agentsite-pg"
 DATABASE = "agentsite"
 # sockaddr_un holds 107 bytes on Linux, 103 on macOS.
 LONGEST_SOCKET_PATH = 103
+# Below those that systems give to outgoing connections and to whoever asks for any: from 32768 on Linux, 49152 elsewhere (RFC 6335).
+PORTS = (20000, 32768)
 PREVIOUS_STOP_SECONDS = 5
 # redis-py's own repeats wait for seconds.
 ONCE = Retry(NoBackoff(), 0)
@@ -285,9 +289,16 @@ def redis_version(program: str) -> tuple[int, ...]:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on, nor is given while whoever listens there restarts."""
+    while True:
+        port = random.randrange(*PORTS)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+        else:
+            return port
 
 
 def redis_answers(url: str) -> bool:

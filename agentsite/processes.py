@@ -22,6 +22,7 @@ LAST_WORDS = 0.3
 LONGEST_BACKOFF = 15
 STEADY = 10
 SLOW = 5
+LONGEST_LINE = 300
 
 
 class StartError(Exception):
@@ -51,7 +52,7 @@ class Child:
     def last_line(self) -> str:
         """The last line it wrote, for messages."""
         lines = self.log.read_text(errors="replace").strip().splitlines() if self.log.exists() else []
-        return lines[-1] if lines else "it wrote nothing"
+        return lines[-1][:LONGEST_LINE] if lines else "it wrote nothing"
 
 
 def dying_with_me(orphan_signal: signal.Signals) -> Callable[[], None]:
@@ -107,7 +108,8 @@ class Running:
             self.failures = 1 if now - self.since > STEADY else self.failures + 1
             delay = min(2.0 ** (self.failures - 2), LONGEST_BACKOFF)
             self.again_at = now + delay
-            say(f"{self.child.name} {outcome(self.process.returncode)}, starting it again in {delay:g} s (log: {self.child.log}).")
+            ended = f"{self.child.name} {outcome(self.process.returncode)} ({self.child.last_line()})"
+            say(f"{ended}, starting it again in {delay:g} s (log: {self.child.log}).")
         elif self.again_at is not None and now >= self.again_at:
             self.process, self.since, self.again_at = spawn(self.child), now, None
 

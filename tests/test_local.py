@@ -160,7 +160,7 @@ def test_a_child_that_dies_is_started_again(tmp_path, capsys):
         log, deadline = tmp_path / "logs" / "stand-in.log", time.monotonic() + 5
         supervisor.watch(until=lambda: log.read_text().count("started") == 2 or time.monotonic() > deadline)
     assert log.read_text().count("started") == 2
-    assert "stand-in ended with exit code 3, starting it again in 0.5 s" in capsys.readouterr().out
+    assert "stand-in ended with exit code 3 (started), starting it again in 0.5 s" in capsys.readouterr().out
 
 
 def test_a_child_that_dies_during_the_start_is_quoted(tmp_path):
