@@ -22,6 +22,7 @@ from threads.storable import storable
 
 if TYPE_CHECKING:
     from agents.agent import Agent
+    from agents.tools import Tool
     from agents.unsaved import AnyRun
 
 # Tokens that are set aside for an answer.
@@ -63,9 +64,13 @@ def account(run: "AnyRun", agent: "Agent", facts: Mapping[str, Any], kind: str =
     (agent.usage_handler or record)(call)
 
 
-def charge_tool(run: "AnyRun", agent: "Agent", call: ToolCall, fee: Decimal) -> None:
+def declare_fee(tool: "Tool") -> None:
+    """Have the fee of a tool among the prices."""
+    declare(TOOLS, tool.name, "requests", Decimal(tool.fee))
+
+
+def charge_tool(run: "AnyRun", agent: "Agent", call: ToolCall) -> None:
     """Tell the usage handler of a call of a tool that has a fee. A call is charged once, in whatever attempt it succeeded."""
-    declare(TOOLS, call.tool, "requests", fee)
     kind = f"tool {call.index}"
     told = ModelCall(run.requested_by_id, run.thread_id, run.pk, 0, call.step, kind, agent.name, TOOLS, call.tool, units={"requests": 1})
     (agent.usage_handler or record)(told)

@@ -8,11 +8,12 @@ from django.http import HttpRequest
 from ninja import Schema, Status
 from pydantic import Field, JsonValue
 
-from agents import services
+from agents import branching, services
 from agents.registry import all_agents, get_agent
 from threads.access import SignedRequest, run_for, thread_for
 from threads.api import router
-from threads.errors import Conflict
+from threads.copying import fork
+from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
@@ -46,6 +47,23 @@ class Prompt(Schema):
     agent: str = ""
     meanwhile: Literal["queue", "interrupt", "reject"] = "queue"
     answer: bool = True
+
+
+class NewBranch(Schema):
+    """Another version of the conversation from the prompt `message` on: with `text` in its place, or with another answer to it. `id` is
+    a UUID made by the client: sending it twice makes one branch."""
+
+    message: UUID
+    text: str | None = None
+    agent: str = ""
+    id: UUID | None = None
+
+
+class NewFork(Schema):
+    """A copy of a conversation, whole or `through` one of its messages. `id` as in NewThread."""
+
+    through: UUID | None = None
+    id: UUID | None = None
 
 
 class OneDecision(Schema):
@@ -116,6 +134,9 @@ def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -
     thread = thread_for(request.user, thread_id, need)
     names = {"title": "title", "agent": "default_agent", "status": "status", "metadata": "metadata"}
     fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
+    # All versions of a conversation have one name, and one place in the lists.
+    if common := {name: fields.pop(name) for name in ("title", "status") if name in fields}:
+        thread.change_lines(**common)
     if fields:
         with Thread.changing(thread.pk) as change:
             change.update_thread(**fields)
@@ -136,6 +157,31 @@ def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json
         answer=prompt.answer,
     )
     return Status(202, _asked(*asked))
+
+
+@router.post("/threads/{uuid:thread_id}/branches", response={202: Any})
+def branch(request: SignedRequest, thread_id: UUID, new: NewBranch) -> Status[Json]:
+    """Change a prompt, or have it answered again. What was said stays; the new version is a thread of its own with the same people."""
+    thread = thread_for(request.user, thread_id, "write")
+    prompt = _message_in(thread, new.message, "message")
+    made, message, run = branching.branch(request.user, thread, prompt, new.text, agent=new.agent, branch_id=new.id)
+    return Status(202, {"thread": thread_rows([made.pk])[0]} | _asked(message, run))
+
+
+@router.post("/threads/{uuid:thread_id}/forks", response={200: Any, 201: Any})
+def fork_thread(request: SignedRequest, thread_id: UUID, new: NewFork) -> Status[Json]:
+    """Copy a conversation into a new thread that belongs to the caller alone."""
+    thread = thread_for(request.user, thread_id)
+    through = _message_in(thread, new.through, "through") if new.through else None
+    if new.id and (existing := Thread.objects.filter(pk=new.id).first()):
+        if existing.owner_id != request.user.pk or existing.parent_id != thread.pk:
+            raise Conflict("This id is taken.")
+        return Status(200, thread_rows([existing.pk])[0])
+    try:
+        made = fork(thread, request.user, through=through, pk=new.id)
+    except IntegrityError:
+        return fork_thread(request, thread_id, new)  # The same id came twice at the same moment: the first one counts.
+    return Status(201, thread_rows([made.pk])[0])
 
 
 @router.post("/threads/{uuid:thread_id}/stop")
@@ -185,6 +231,14 @@ def _require_agent(name: str) -> None:
     """Empty: the thread's first prompt chooses."""
     if name:
         get_agent(name)
+
+
+def _message_in(thread: Thread, pk: UUID, field: str) -> Message:
+    """A message of the thread."""
+    message = thread.messages.filter(pk=pk).first()
+    if message is None:
+        raise BadInput(field, "There is no such message in this thread.")
+    return message
 
 
 def _asked(message: Message, run: Run | None) -> Json:

@@ -17,8 +17,8 @@ from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
 from agents.embedding import Embed, Owner, embed_question
 from agents.errors import BadInput, ProviderError
-from agents.persist import release
 from threads import search
+from threads.connections import release
 from threads.convert import as_written, unsaved_rows
 from threads.embeddings import models_in_use
 from threads.models import Memory, Message, Run, Thread, ToolCall, User

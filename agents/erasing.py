@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from agents.models import RequestLog
-from billing.models import Account, Invoice
+from billing.models import Account, BookedValue, Invoice, Payment
 from threads import deleting
 from threads.models import Message, User
 
@@ -13,6 +13,8 @@ def erase_user(user: User) -> None:
     name. Final invoices stay as they were sent."""
     wrote_in = Message.objects.filter(author=user).values("thread")
     RequestLog.objects.filter(Q(user=user) | Q(thread__in=wrote_in)).delete()
-    Account.objects.filter(pk=user.pk).update(name="", address="")
+    Account.objects.filter(pk=user.pk).update(name="", address="", customer="", payment_method="")
+    Payment.objects.filter(invoice__account=user.pk).exclude(pk__in=Payment.objects.open()).update(customer="", payment_method="")
+    BookedValue.objects.filter(thread_id__in=user.owned_threads.values("pk")).update(note="")
     Invoice.objects.filter(account=user.pk, status=Invoice.Status.DRAFT).update(bill_to="")
     deleting.erase_user(user)

@@ -23,13 +23,13 @@ from django.db import connection
 from agents import runner, services
 from agents.agent import Agent, StoredOptions
 from agents.errors import AnswerFailed, BadInput, Busy, LeaseLost
-from agents.persist import release
 from agents.process import process
 from agents.registry import get_agent
 from agents.results import Answer, steps_of
 from agents.structured import format_of
 from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
+from threads.connections import release
 from threads.figures import NAME
 from threads.models import Message, Run, Thread, User
 from threads.parts import Part

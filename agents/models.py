@@ -9,7 +9,7 @@ from django.utils import timezone
 from pgvector.django import CosineDistance, VectorField
 
 from agents.embedding import embed
-from agents.persist import release
+from threads.connections import release
 
 
 class RequestLogQuerySet(models.QuerySet["RequestLog"]):

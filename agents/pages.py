@@ -31,9 +31,11 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
 
 @login_required
 def home(request: HttpRequest) -> HttpResponse:
-    """On to the newest thread, or to the start of the first one."""
+    """On to the newest thread, in the version in which something was said last, or to the start of the first one."""
     newest = Thread.objects.visible_to(request.user).listed().first()  # type: ignore[arg-type]
-    return redirect("thread", newest.pk) if newest else redirect("new-thread")
+    if newest is None:
+        return redirect("new-thread")
+    return redirect("thread", newest.lines.order_by("-last_activity", "kind").values_list("pk", flat=True)[0])
 
 
 @login_required

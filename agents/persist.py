@@ -12,12 +12,6 @@ logger = logging.getLogger(__name__)
 PATIENCE_SECONDS = 30.0
 
 
-def release() -> None:
-    """Give the connection back to the pool before a long wait; within a transaction it has to be kept."""
-    if not connection.in_atomic_block:
-        connection.close()
-
-
 def persist(write: Callable[[], T]) -> T:
     """Do one transaction, again while the database is away; the connection goes back to the pool at once.
 

@@ -82,7 +82,7 @@ def send(
             if answer:
                 _make_way(change, interrupt=meanwhile == "interrupt")
             saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
-            _admit(user, chosen, tokens, saved[1])
+            admit_run(user, chosen, tokens, saved[1])
             return saved
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
@@ -102,14 +102,17 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
         tokens = estimate(change.thread, prompt.text)
-        again = _queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
+        again = queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
-        _admit(user, get_agent(run.agent), tokens, again)
+        admit_run(user, get_agent(run.agent), tokens, again)
     return prompt, again
 
 
-def _admit(user: User, agent: Agent, tokens: float, run: Run | None) -> None:
-    """To be called last: the rows that count are locked from here to the commit. Without a run nobody will be asked."""
+def admit_run(user: User, agent: Agent, tokens: float, run: Run | None) -> None:
+    """Take of limits and budgets what an answer takes; without a run nobody will be asked.
+
+    To be called last: the rows that count are locked from here to the commit.
+    """
     admit(Asker(user, agent.name), tokens if run else None)
     if run is not None:
         afford(run, agent, tokens)
@@ -323,7 +326,7 @@ def _save_prompt(
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
     run = None
     if answer:
-        run = _queue_run(change, user, message, agent, message, options=options)
+        run = queue_run(change, user, message, agent, message, options=options)
     else:
         change.add(message)
     change.touch()
@@ -336,10 +339,10 @@ def _save_prompt(
 
 def queue_answer(change: Change, prompt: Message, agent: str) -> Run:
     """Queue an answer to a message that has none, as part of a change."""
-    return _queue_run(change, prompt.author, prompt, agent)
+    return queue_run(change, prompt.author, prompt, agent)
 
 
-def _queue_run(change: Change, user: User | None, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
+def queue_run(change: Change, user: User | None, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
     """A queued run with its pending row, and the `new` rows before it; the workers are told."""
     change.then(lambda: _hint(change.thread.pk))
     run = Run(

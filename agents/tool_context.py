@@ -17,6 +17,7 @@ from agents.errors import ToolError
 from billing.models import BookedValue
 from threads.models import Message, Run, Thread
 from threads.parts import Part
+from threads.storable import storable
 
 if TYPE_CHECKING:
     from agents.agent import Agent
@@ -44,6 +45,7 @@ class ToolContext(Generic[Deps]):
         # Read here, as a coroutine could not.
         self.user: Any = run.requested_by
         self.cancelled = threading.Event()
+        self.bookings: list[BookedValue] = []
         self._shown_at: dict[str, float] = {}
 
     @cached_property
@@ -68,11 +70,13 @@ class ToolContext(Generic[Deps]):
         return _in_database_thread(lambda: told(self.run, self.agent.context_options))
 
     def book(self, amount: Decimal | int | str, note: str = "") -> None:
-        """Note that the conversation brought in so much, in the site's currency; the admin sets it against what it cost."""
+        """Note that the conversation brought in so much, in the site's currency; the admin sets it against what it cost. It counts if the
+        call succeeds, once. Raises Django's ValidationError for an absurd amount."""
         if self.thread_id is None:
             raise ToolError("There is no conversation to book this on.")
-        thread_id = self.thread_id
-        _in_database_thread(lambda: BookedValue.objects.create(thread_id=thread_id, amount=Decimal(amount), note=note[:200]))
+        value = BookedValue(thread_id=self.thread_id, amount=Decimal(amount), note=storable(note)[:200])
+        value.clean_fields()
+        self.bookings.append(value)
 
     def progress(self, text: str, fraction: float | None = None) -> None:
         """Show everybody who watches how far the tool is (`fraction` from 0 to 1). At most 4 a second are kept."""

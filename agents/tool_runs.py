@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterable, Awaitable, Callable, Collection, Iterator
 from contextvars import copy_context
 from dataclasses import dataclass, field
-from decimal import Decimal
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -22,7 +21,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pydantic_core import to_jsonable_python
 
-from agents.accounting import charge_tool
+from agents.accounting import charge_tool, declare_fee
 from agents.agent import Agent
 from agents.errors import InvalidArguments, ToolError
 from agents.handoffs import HAND_OVER
@@ -30,6 +29,7 @@ from agents.persist import persist
 from agents.tools import Tool, ToolContext
 from agents.unsaved import AnyRun
 from agents.worker import Active
+from billing.models import BookedValue
 from threads.models import ToolCall
 from threads.parts import Call, Part
 from threads.storable import storable
@@ -84,11 +84,13 @@ class ToolRun:
                 self.tell()
 
     def _settle(self, outcome: dict[str, Any]) -> None:
-        """Write the outcome, and charge the fee of a success with it."""
+        """Write the outcome, and with that of a success what it booked and its fee."""
         with transaction.atomic():
             is_first = self.context.run.settle_call(self.call.pk, **outcome)
-            if is_first and outcome["status"] == ToolCall.Status.SUCCEEDED and (fee := Decimal(self.tool.fee)):
-                charge_tool(self.context.run, self.context.agent, self.call, fee)
+            if is_first and outcome["status"] == ToolCall.Status.SUCCEEDED:
+                BookedValue.objects.bulk_create(self.context.bookings)
+                if self.tool.fee:
+                    charge_tool(self.context.run, self.context.agent, self.call)
 
     def leave(self) -> None:
         """Its time is over: whether it had an effect, nobody knows."""
@@ -218,6 +220,9 @@ def run_calls(active: Active, agent: Agent, begun: Collection[UUID], *, recoveri
     if recovering:
         calls = [call for call in calls if _may_run_again(agent, run, call)]
     runs = [_tool_run(active, agent, call) for call in calls if _still_offered(agent, run, call)]
+    # Before any of them has an effect: a fee that cannot be charged should prevent it.
+    for tool in {one.tool.name: one.tool for one in runs if one.tool.fee}.values():
+        persist(partial(declare_fee, tool))
     # The tools' own threads want connections, and this one waits for them.
     connection.close()
     for one in runs:

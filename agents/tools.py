@@ -12,7 +12,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import cached_property
 from typing import Any, Literal, get_origin, get_type_hints
 
@@ -22,6 +22,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from agents.errors import InvalidArguments
 from agents.tool_context import ToolContext
+from billing.models.price import MOST, PLACES
 
 __all__ = ["Tool", "ToolContext", "tool", "tool_from"]
 MAX_DESCRIPTION = 1024
@@ -64,6 +65,7 @@ class Tool:
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", self.name or self.function.__name__)
         object.__setattr__(self, "description", self.description or parse(inspect.getdoc(self.function) or "").description or "")
+        object.__setattr__(self, "fee", _fee(self.fee))
         if self.effects == "none":
             object.__setattr__(self, "idempotent", True)
 
@@ -124,6 +126,17 @@ class Tool:
     def _refuse(self, problems: list[str]) -> None:
         if problems:
             raise InvalidArguments(f"The arguments of {self.name} do not fit: {'; '.join(problems[:5])}"[:500])
+
+
+def _fee(given: Decimal | float | str) -> Decimal:
+    """A fee as the table of prices has it."""
+    try:
+        fee = Decimal(str(given))
+    except InvalidOperation as error:
+        raise ValueError(f"fee: {given!r} is no amount of money.") from error
+    if not fee.is_finite() or not 0 <= fee <= MOST or fee != round(fee, PLACES):
+        raise ValueError(f"fee: {given!r} is less than nothing, too much, or has more than {PLACES} decimals.")
+    return fee
 
 
 def tool(**more: Any) -> Callable[[Callable[..., Any]], Tool]:

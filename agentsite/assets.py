@@ -27,6 +27,10 @@ FILES = {
     "highlight.LICENSE": "@highlightjs/cdn-assets/LICENSE",
     "pico.css": "@picocss/pico/css/pico.min.css",
     "pico.LICENSE": "@picocss/pico/LICENSE.md",
+    # Of documents, not of pages.
+    "DejaVuSans.ttf": "dejavu-fonts-ttf/ttf/DejaVuSans.ttf",
+    "DejaVuSans-Bold.ttf": "dejavu-fonts-ttf/ttf/DejaVuSans-Bold.ttf",
+    "DejaVuSans.LICENSE": "dejavu-fonts-ttf/LICENSE",
 }
 # The manifest storage refuses references to files that aren't there, and the source maps are not copied.
 SOURCE_MAP = re.compile(rb"\n//# sourceMappingURL=\S+\s*$")

@@ -26,7 +26,8 @@ app.conf.beat_schedule = {
     "embed": {"task": "agents.tasks.embed", "schedule": 5.0},
     "prune": {"task": "agents.tasks.prune", "schedule": 60.0},
     "alert": {"task": "billing.tasks.alert", "schedule": 60.0},
-    "prune-reservations": {"task": "billing.tasks.prune", "schedule": 3600.0},
+    "pay": {"task": "billing.tasks.pay", "schedule": 60.0},
+    "prune-billing": {"task": "billing.tasks.prune", "schedule": 3600.0},
     # By UTC. On the 2nd the last month is over everywhere; the days after make up for one on which nothing ran.
     "invoices": {"task": "billing.tasks.generate_invoices", "schedule": crontab(minute=0, hour=0, day_of_month="2-31")},
     "reconcile": {"task": "billing.tasks.reconcile", "schedule": crontab(minute=30, hour=3)},

@@ -185,8 +185,16 @@ if not DEBUG:
 # --- Money -------------------------------------------------------------------------------------------------------------
 # In which the site counts what it pays; the catalog's prices are in USD.
 CURRENCY = env.currency("AGENTSITE_CURRENCY", "USD")
-# What the numbers of invoices begin with.
+# What the numbers of invoices and of credit notes begin with, and who they are from.
 INVOICE_SERIES = env.text("AGENTSITE_INVOICE_SERIES", "INV")
+CREDIT_NOTE_SERIES = env.text("AGENTSITE_CREDIT_NOTE_SERIES", "CN")
+INVOICE_FROM = env.text("AGENTSITE_INVOICE_FROM").replace("\\n", "\n")
+# The API of a provider of payments, as Stripe has it; without one invoices are paid some other way.
+PAYMENTS_URL = env.url("AGENTSITE_PAYMENTS_URL", "", ("https", "http")).rstrip("/")
+PAYMENTS_KEY = env.text("AGENTSITE_PAYMENTS_KEY")
+PAYMENTS_WEBHOOK_SECRET = env.text("AGENTSITE_PAYMENTS_WEBHOOK_SECRET")
+if PAYMENTS_URL and not PAYMENTS_KEY:
+    raise ImproperlyConfigured("AGENTSITE_PAYMENTS_URL needs AGENTSITE_PAYMENTS_KEY.")
 # How much may happen in how many seconds, see `billing.models.Limit`; the admin changes them by name, and adds others.
 RATE_LIMITS = env.flag("AGENTSITE_RATE_LIMITS", True)
 MESSAGES, TOKENS = {"counts": "messages"}, {"counts": "tokens"}
@@ -215,6 +223,7 @@ LOGGING = {
         "django.channels.server": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},
         "httpx2": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
         "celery.worker.strategy": {"level": "WARNING"},
     },
 }

@@ -7,6 +7,7 @@ from agents import pages
 from agentsite import operating
 from agentsite.api import api
 from billing import pages as billing_pages
+from billing.webhooks import payments_webhook
 from threads.pages import SignIn, SignOut, SignUp, memories
 
 urlpatterns = [
@@ -23,6 +24,9 @@ urlpatterns = [
     path("usage/", billing_pages.usage, name="usage"),
     path("invoices/", billing_pages.invoices, name="invoices"),
     path("invoices/<uuid:invoice_id>/", billing_pages.invoice, name="invoice"),
+    path("invoices/<uuid:invoice_id>/pdf/", billing_pages.invoice_file, name="invoice-file"),
+    path("credit-notes/<uuid:note_id>/pdf/", billing_pages.credit_note_file, name="credit-note-file"),
+    path("webhooks/payments/", payments_webhook),
     path("api/", api.urls),
     path("admin/logout/", SignOut.as_view()),
     path("admin/", admin.site.urls),

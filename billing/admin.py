@@ -1,7 +1,10 @@
 """The ledger and the prices in the admin."""
 
+from decimal import Decimal
 from typing import Any
 
+from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,6 +13,7 @@ from django.urls import path
 from billing.dashboard import dashboard
 from billing.invoicing import finalise, settle
 from billing.models import (
+    SITE,
     Account,
     Alert,
     Allowance,
@@ -17,11 +21,13 @@ from billing.models import (
     BookedValue,
     Budget,
     Credit,
+    CreditNote,
     CreditUse,
     Invoice,
     InvoiceEvent,
     InvoiceLine,
     Limit,
+    Payment,
     Plan,
     Price,
     Reservation,
@@ -29,8 +35,16 @@ from billing.models import (
     Spending,
     TaxRate,
     UsageRecord,
+    WebhookEvent,
 )
+from billing.notes import refusal, take_off
+from billing.pricing import priced_call
 from threads.admin import RecordAdmin
+
+
+def _exactly(amounts: list[Decimal | None], currency: str) -> str:
+    known = [amount for amount in amounts if amount is not None]
+    return f"{sum(known, Decimal(0)).normalize():f} {currency}" if len(known) == len(amounts) else "no price is known"
 
 
 @admin.register(UsageRecord)
@@ -40,6 +54,18 @@ class UsageRecordAdmin(RecordAdmin):
     list_display = ("__str__", "user_id", "thread_id", "fresh_input", "output_text", "created_at")
     list_filter = ("kind", "agent", "provider")
     search_fields = ("user_id", "thread_id", "run_id", "agent", "model")
+    readonly_fields = ("costs_us", "customer_pays")
+
+    @admin.display(description="Costs us")
+    def costs_us(self, record: UsageRecord) -> str:
+        """By the prices of its moment, exactly."""
+        return _exactly([each.cost for each in priced_call(record, settings.CURRENCY)], settings.CURRENCY)
+
+    @admin.display(description="The customer pays")
+    def customer_pays(self, record: UsageRecord) -> str:
+        """The same, with the plan that they have now; before tax and what the plan includes."""
+        account = Account.objects.filter(pk=record.user_id or SITE).select_related("plan").first() or Account()
+        return _exactly([each.charge(account.markup) for each in priced_call(record, account.currency)], account.currency)
 
     def get_urls(self) -> list[Any]:
         """The page of money belongs to the ledger."""
@@ -222,6 +248,20 @@ class EventInline(admin.TabularInline):
         return False
 
 
+class PaymentInline(admin.TabularInline):
+    """How often it was tried to have it paid."""
+
+    model = Payment
+    fields = ("attempt", "amount", "status", "reference", "error", "due_at")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """An action asks for payment."""
+        return False
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(RecordAdmin):
     """Invoices: what is in them can be read, what becomes of them is said by actions."""
@@ -230,7 +270,7 @@ class InvoiceAdmin(RecordAdmin):
     list_filter = ("status", "period", "currency")
     list_select_related = ("account",)
     search_fields = ("number", "account__id", "account__name")
-    inlines = (LineInline, EventInline)
+    inlines = (LineInline, PaymentInline, EventInline)
     actions = ("make_final", "mark_paid", "mark_failed", "try_again", "void")
 
     def has_act_permission(self, request: HttpRequest) -> bool:
@@ -278,6 +318,69 @@ class InvoiceAdmin(RecordAdmin):
             except ValueError as error:
                 self.message_user(request, str(error), messages.ERROR)
         self.message_user(request, f"{done} are now: {status.label.lower()}.")
+
+
+class NoteForm(forms.ModelForm):
+    """A credit note before it is one."""
+
+    is_refunded = forms.BooleanField(required=False, label="Given back", help_text="Some other way: it does not become credit.")
+
+    class Meta:
+        model = CreditNote
+        fields = ("invoice", "net", "reason")
+
+    def clean(self) -> dict[str, Any]:
+        """Not more than the invoice has; nobody else takes off any meanwhile."""
+        facts = super().clean() or {}
+        if "invoice" in facts and "net" in facts:
+            invoice = Invoice.objects.select_for_update().get(pk=facts["invoice"].pk)
+            if refused := refusal(invoice, facts["net"]):
+                raise forms.ValidationError({"net": refused})
+        return facts
+
+
+@admin.register(CreditNote)
+class CreditNoteAdmin(RecordAdmin):
+    """What was taken off final invoices."""
+
+    form = NoteForm
+    fields = ("invoice", "net", "reason", "is_refunded")
+    raw_id_fields = ("invoice",)
+    list_display = ("number", "invoice", "total", "reason", "created_at")
+    list_select_related = ("invoice",)
+    search_fields = ("number", "invoice__number", "reason")
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """By whoever may. They are never changed."""
+        return admin.ModelAdmin.has_add_permission(self, request)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """All that is known of one that there is."""
+        return self.fields if obj is None else [field.name for field in CreditNote._meta.fields]
+
+    def save_model(self, request: HttpRequest, obj: CreditNote, form: Any, change: bool) -> None:
+        """It gets its number, and what it comes to."""
+        facts = form.cleaned_data
+        made = take_off(obj.invoice.number or "", facts["net"], facts["reason"], by=request.user.pk, is_refunded=facts["is_refunded"])
+        obj.__dict__.update(made.__dict__)
+
+
+@admin.register(Payment)
+class PaymentAdmin(RecordAdmin):
+    """What the provider of payments was asked for."""
+
+    list_display = ("__str__", "amount", "status", "reference", "error", "due_at")
+    list_filter = ("status",)
+    list_select_related = ("invoice",)
+    search_fields = ("invoice__number", "reference", "customer")
+
+
+@admin.register(WebhookEvent)
+class WebhookEventAdmin(RecordAdmin):
+    """What it told by itself."""
+
+    list_display = ("id", "created_at")
+    search_fields = ("id",)
 
 
 @admin.register(Billed)

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, Sum
+from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
@@ -50,7 +50,8 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     now = Month.of(timezone.now(), "UTC")
     month = month_of(request.GET.get("month", ""), now)
-    rows = UsageRecord.objects.filter(created_at__gte=month.begins("UTC"), created_at__lt=month.ends("UTC"))
+    within = {"created_at__gte": month.begins("UTC"), "created_at__lt": month.ends("UTC")}
+    rows = UsageRecord.objects.filter(**within)
     by_day = {each.group[0]: each for each in used(rows, ["day"], settings.CURRENCY)}
     days = [month.first + timedelta(days=n) for n in range((month.next.first - month.first).days)]
     shown = [day for day in days if month < now or day <= timezone.now().date()]
@@ -69,41 +70,46 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "cost_line": charts.line(costs, len(days), most),
         "charge_line": charts.line(charges, len(days), most),
         "tables": [
-            ("Model", [(f"{each.group[1]} ({each.group[0]})", each) for each in _dearest(models)]),
-            ("Agent", [(each.group[0], each) for each in _dearest(agents)]),
-            ("User", [(names.get(each.group[0], each.group[0]), each) for each in _dearest(users)]),
+            _table("Model", [(f"{each.group[1]} ({each.group[0]})", each) for each in _dearest(models)]),
+            _table("Agent", [(each.group[0], each) for each in _dearest(agents)]),
+            _table("User", [(names.get(each.group[0], each.group[0]), each) for each in _dearest(users)]),
         ],
-        "conversations": _conversations(rows),
+        "conversations": _conversations(rows, BookedValue.objects.filter(**within)),
+        "shows_titles": request.user.has_perm("threads.view_thread"),
     }  # fmt: skip
     return render(request, "admin/billing/dashboard.html", context)
+
+
+def _table(name: str, rows: list[tuple[Any, Used]]) -> dict[str, Any]:
+    """With what the longest of its bars stands for."""
+    return {"name": name, "rows": rows, "most": max((amount for _, each in rows for amount in (each.cost, each.charge)), default=0) or 1}
 
 
 def _dearest(rows: list[Used]) -> list[Used]:
     return sorted(rows, key=lambda each: (-each.cost, -each.charge))[:MOST]
 
 
-def _conversations(rows: Any) -> list[Conversation]:
-    """The dearest ones, each with what its tools and its voice took."""
-    dearest = _dearest(used(rows, ["thread_id"], settings.CURRENCY))
-    ids = [each.group[0] for each in dearest if each.group[0]]
-    own = rows.filter(thread_id__in=ids)
+def _conversations(rows: "QuerySet[UsageRecord]", bookings: "QuerySet[BookedValue]") -> list[Conversation]:
+    """The dearest ones, and those that brought in most, each with what its tools and its voice took; None is what is outside of any."""
+    each_used = {each.group[0]: each for each in used(rows, ["thread_id"], settings.CURRENCY)}
+    booked = dict(bookings.values_list("thread_id").annotate(sum=Sum("amount")).order_by("-sum"))
+    ids = list(dict.fromkeys([*(each.group[0] for each in _dearest(list(each_used.values()))), *list(booked)[:MOST]]))
+    own = rows.filter(Q(thread_id__in=[pk for pk in ids if pk]) | Q(thread_id=None))
     of_tools = Count("id", filter=Q(provider=TOOLS, reverses=None))
     taken = {each["thread_id"]: each for each in own.values("thread_id").annotate(tools=of_tools, voice=Sum("seconds")).order_by()}
-    fees: dict[UUID, Decimal] = {}
+    fees: dict[UUID | None, Decimal] = {}
     for line in priced(own.filter(provider=TOOLS), ["thread_id"], settings.CURRENCY):
         fees[line.group[0]] = fees.get(line.group[0], Decimal(0)) + (line.cost or 0)
-    booked = dict(BookedValue.objects.filter(thread_id__in=ids).values_list("thread_id").annotate(Sum("amount")))
-    threads = Thread.objects.in_bulk(ids)
+    threads = Thread.objects.in_bulk([pk for pk in ids if pk])
     return [
         Conversation(
-            threads.get(pk),
-            pk,
-            each,
-            taken.get(pk, {}).get("tools", 0),
-            fees.get(pk, Decimal(0)),
-            taken.get(pk, {}).get("voice") or Decimal(0),
-            booked.get(pk, Decimal(0)),
+            thread=threads.get(pk),
+            thread_id=pk,
+            used=each_used.get(pk) or total([]),
+            tool_calls=taken[pk]["tools"] if pk in taken else 0,
+            fees=fees.get(pk, Decimal(0)),
+            seconds=(taken[pk]["voice"] if pk in taken else None) or Decimal(0),
+            booked=booked.get(pk, Decimal(0)),
         )
-        for each in dearest
-        for pk in each.group
+        for pk in ids
     ]

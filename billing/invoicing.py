@@ -16,7 +16,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from billing import credits
-from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Series, TaxRate, UsageRecord
+from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Payment, Series, TaxRate, UsageRecord
 from billing.periods import Month
 from billing.pricing import EXACT, Priced, Rate, priced, unpriced
 from threads.errors import AgentError
@@ -85,7 +85,7 @@ def invoice(user_id: UUID, month: Month, *, draft: bool = False) -> Result:
         return Result(account, found)
     if found is not None:
         found.delete()
-    made = Invoice.objects.create(account=account, period=month.first, currency=account.currency, bill_to=_bill_to(account))
+    made = Invoice.objects.create(account=account, period=month.first, currency=account.currency, **_parties(account))
     used, missing = _take(made, account, month)
     lines = [*_usage_lines(used, account.markup), *_plan_lines(used, account, month)]
     exact = EXACT_ZERO
@@ -108,17 +108,16 @@ def finalise(found: Invoice, by: UUID | None = None) -> None:
     _lock(found.account_id)
     if not Invoice.objects.filter(pk=found.pk, status=Invoice.Status.DRAFT).exists():
         raise ValueError("This draft was made final, or made anew, by somebody else meanwhile.")
-    Series.objects.get_or_create(name=settings.INVOICE_SERIES)
-    series = Series.objects.select_for_update().get(name=settings.INVOICE_SERIES)
-    series.last += 1
-    series.save()
-    found.number = series.number(series.last)
+    found.number = Series.take(settings.INVOICE_SERIES)
     found.final_at = timezone.now()
     found.credited = credits.pay(found)
-    found.status = Invoice.Status.PENDING if found.due else Invoice.Status.PAID
-    found.paid_at = None if found.due else found.final_at
+    is_paid = found.credited == found.total
+    found.status = Invoice.Status.PAID if is_paid else Invoice.Status.PENDING
+    found.paid_at = found.final_at if is_paid else None
     found.save()
     InvoiceEvent.objects.create(invoice=found, status=found.status, by_id=by)
+    if found.status == Invoice.Status.PENDING:
+        Payment.objects.order(found)
 
 
 @transaction.atomic
@@ -131,15 +130,21 @@ def settle(number: str, status: Invoice.Status, *, by: UUID | None = None, note:
     if found is None:
         raise ValueError(f"There is no invoice {number}.")
     if found.status == status:
+        if status == Invoice.Status.PENDING:
+            Payment.objects.order(found)
         return found
     if found.status not in BECOMES[status]:
         raise ValueError(f"Invoice {number} is {found.get_status_display().lower()}: it cannot become {status.label.lower()}.")
+    if status == Invoice.Status.VOID and found.notes.exists():
+        raise ValueError(f"Invoice {number} has credit notes: take off the rest by another one.")
     found.status, found.paid_at = status, timezone.now() if status == Invoice.Status.PAID else None
     found.save(update_fields=["status", "paid_at"])
     if status == Invoice.Status.VOID:
         found.billed.all().delete()
         found.credit_uses.all().delete()
     InvoiceEvent.objects.create(invoice=found, status=status, by_id=by, note=note[:500])
+    if status == Invoice.Status.PENDING:
+        Payment.objects.order(found)
     return found
 
 
@@ -244,8 +249,8 @@ def _tax_percent(made: Invoice) -> Decimal:
     return rate.percent if rate else Decimal(0)
 
 
-def _bill_to(account: Account) -> str:
-    return "\n".join(filter(None, [account.name, account.address]))
+def _parties(account: Account) -> dict[str, str]:
+    return {"bill_from": settings.INVOICE_FROM, "bill_to": "\n".join(filter(None, [account.name, account.address]))}
 
 
 def floor(amount: Decimal, currency: str) -> Decimal:

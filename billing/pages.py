@@ -11,9 +11,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
+from django.utils.http import content_disposition_header
 
 from billing import admission, charts, credits
-from billing.models import Account, Billed, Invoice, InvoiceLine, UsageRecord
+from billing.documents import invoice_pdf, note_pdf, sums
+from billing.models import Account, Billed, CreditNote, Invoice, InvoiceLine, Payment, UsageRecord
 from billing.periods import Month
 from billing.pricing import Rate, priced
 from billing.reporting import Used, total, used
@@ -73,7 +75,35 @@ def invoice(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
     asked = request.GET.get("line", "")
     line = found.lines.filter(position=int(asked)).first() if asked.isdecimal() and len(asked) < 9 else None
     threads = _threads_of(user, found, line) if line else []
-    return _page(request, "billing/invoice.html", {"section": "invoices", "invoice": found, "line": line, "threads": threads})
+    return _page(request, "billing/invoice.html", {
+        "section": "invoices",
+        "invoice": found,
+        "sums": sums(found),
+        "notes": found.notes.all(),
+        "failed": Payment.objects.filter(invoice=found, status=Payment.Status.FAILED).last(),
+        "waiting": Payment.objects.filter(invoice=found, status=Payment.Status.WAITING).first(),
+        "line": line,
+        "threads": threads,
+    })  # fmt: skip
+
+
+@login_required
+def invoice_file(request: HttpRequest, invoice_id: UUID) -> HttpResponse:
+    """One of the person's invoices as PDF."""
+    found = get_object_or_404(Invoice.objects.of(request.user.pk), pk=invoice_id)  # type: ignore[arg-type]
+    return _file(invoice_pdf(found), f"{found}.pdf")
+
+
+@login_required
+def credit_note_file(request: HttpRequest, note_id: UUID) -> HttpResponse:
+    """A credit note of one of the person's invoices as PDF."""
+    found = get_object_or_404(CreditNote.objects.filter(invoice__in=Invoice.objects.of(request.user.pk)), pk=note_id)  # type: ignore[arg-type]
+    return _file(note_pdf(found), f"{found}.pdf")
+
+
+def _file(content: bytes, name: str) -> HttpResponse:
+    headers = {"Content-Disposition": content_disposition_header(True, name), "Cache-Control": "private, no-store"}
+    return HttpResponse(content, content_type="application/pdf", headers=headers)
 
 
 def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
@@ -84,15 +114,10 @@ def _page(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpR
 
 def month_of(asked: str, now: Month) -> Month:
     """The month that an address names, or the present one; Http404 if there is none or it has not begun."""
-    if not asked:
-        return now
     try:
-        month = Month.named(asked)
+        return Month.asked(asked, now)
     except ValueError as error:
-        raise Http404(f"{asked!r} is no month.") from error
-    if month > now:
-        raise Http404("This month has not begun.")
-    return month
+        raise Http404(str(error)) from error
 
 
 def _charge(rows: list[Used], day: date) -> Decimal:

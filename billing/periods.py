@@ -1,9 +1,12 @@
 """Months, as an account's zone has them: half-open, from the first midnight there to the next month's."""
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
+
+NAMED = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])")
 
 
 @dataclass(frozen=True, order=True)
@@ -27,10 +30,17 @@ class Month:
     @classmethod
     def named(cls, text: str) -> Self:
         """`2026-10`; ValueError for anything else."""
-        found = datetime.strptime(text, "%Y-%m").date()
-        if f"{found:%Y-%m}" != text:
+        if not NAMED.fullmatch(text):
             raise ValueError(f"{text!r} is no month: write it as 2026-10.")
-        return cls(found)
+        return cls(date.fromisoformat(f"{text}-01"))
+
+    @classmethod
+    def asked(cls, text: str, now: Self) -> Self:
+        """The one that is asked for, or `now` if none is; ValueError if there is no such month, or it has not begun."""
+        found = cls.named(text) if text else now
+        if found > now:
+            raise ValueError(f"{text} has not begun.")
+        return found
 
     @property
     def next(self) -> Self:

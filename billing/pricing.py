@@ -14,7 +14,6 @@ from django.core.exceptions import EmptyResultSet
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 
 from billing.catalog import canonical
 from billing.models import Price, UsageRecord
@@ -26,7 +25,7 @@ EXACT = Context(prec=60)
 # A model's prices are under its own name if there are any, else under the catalog's. Rows between two moments at which one of them begins
 # or ends, and between two sizes at which a tier does, have the same prices: they are added up before they are priced.
 USED = """
-WITH named AS (
+WITH named AS MATERIALIZED (
     SELECT n.provider, n.model, p.provider AS priced_provider, p.model AS priced_model,
         array(SELECT DISTINCT m FROM billing_price b, unnest(ARRAY[lower(b.valid), upper(b.valid)]) AS m
             WHERE b.provider = p.provider AND b.model = p.model AND m IS NOT NULL ORDER BY m) AS moments,
@@ -36,6 +35,8 @@ WITH named AS (
         LATERAL (SELECT EXISTS (SELECT FROM billing_price b WHERE b.provider = n.provider AND b.model = n.model) AS own) AS o,
         LATERAL (SELECT CASE WHEN o.own THEN n.provider ELSE n.listed_provider END AS provider,
             CASE WHEN o.own THEN n.model ELSE n.listed_model END AS model) AS p),
+prices AS MATERIALIZED (
+    SELECT * FROM billing_price b WHERE b.currency = %s AND (b.provider, b.model) IN (SELECT priced_provider, priced_model FROM named)),
 summed AS (
     SELECT {by} u.provider, u.model, n.priced_provider, n.priced_model, coalesce(u.labels->>'free', '') = 'true' AS is_free,
         min(u.priced_at) AS priced_at, min(abs({input})) AS input, {sums}
@@ -48,14 +49,24 @@ PRICED = """
 SELECT {by_used} u.provider, u.model, u.unit, u.is_free, sum(u.quantity), coalesce(p.amount, l.amount), coalesce(p.per, l.per),
     c.amount, c.per
 FROM used u {joins}
-GROUP BY {by_used} u.provider, u.model, u.unit, u.is_free, p.id, l.id, c.id
+GROUP BY {by_used} u.provider, u.model, u.unit, u.is_free, coalesce(p.amount, l.amount), coalesce(p.per, l.per), c.amount, c.per
 ORDER BY {by_used} u.provider, u.model, u.unit
+"""
+# All pairs that the ledger has, by a step through the index for each: looking at every row for them took a quarter of an invoice's time.
+PAIRS = """
+WITH RECURSIVE pairs AS (
+    (SELECT provider, model FROM billing_usagerecord ORDER BY provider, model LIMIT 1)
+    UNION ALL
+    SELECT n.provider, n.model FROM pairs p, LATERAL (
+        SELECT provider, model FROM billing_usagerecord u WHERE (u.provider, u.model) > (p.provider, p.model)
+        ORDER BY provider, model LIMIT 1) AS n)
+SELECT provider, model FROM pairs
 """
 DAY = "(u.created_at AT TIME ZONE %s)::date"
 UNPRICED = "SELECT u.g0 FROM used u {joins} WHERE NOT u.is_free AND coalesce(p.amount, l.amount, c.amount) IS NULL"
 JOIN = """
-LEFT JOIN billing_price {p} ON {only} AND {p}.book = '{book}' AND {p}.currency = %s AND {p}.provider = u.priced_provider
-    AND {p}.model = u.priced_model AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input::bigint
+LEFT JOIN prices {p} ON {only} AND {p}.book = '{book}' AND {p}.provider = u.priced_provider AND {p}.model = u.priced_model
+    AND {p}.unit = u.unit AND {p}.valid @> u.priced_at AND {p}.input_tokens @> u.input::bigint
 """
 JOINS = "".join(
     JOIN.format(p=p, book=book, only=only)
@@ -107,15 +118,18 @@ class Priced:
 
 @transaction.atomic
 def declare(provider: str, model: str, unit: str, amount: Decimal) -> None:
-    """Have this price (for one unit, in the site's currency) in the catalog's book from now on, as code says it."""
+    """Have this price (for one unit, in the site's currency) in the catalog's book from now on, as code says it. To be committed before
+    what it is the price of is recorded."""
     book = {"book": Price.Book.CATALOG, "provider": provider, "model": model, "unit": unit, "currency": settings.CURRENCY}
     known = Price.objects.filter(**book, valid__endswith=None)
     if known.filter(amount=amount, per=1).exists():
         return
     with connection.cursor() as cursor:
-        cursor.execute("SELECT now(), pg_advisory_xact_lock(hashtextextended('price ' || %s || ' ' || %s, 0))", [provider, model])
-        (now, _) = cursor.fetchone() or (timezone.now(), None)
-    old = known.first()  # now that nobody else is at it
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('price ' || %s || ' ' || %s, 0))", [provider, model])
+        # Later than that of anybody who had the lock before.
+        cursor.execute("SELECT clock_timestamp()")
+        ((now,),) = cursor.fetchall()
+    old = known.first()
     if old is not None and (old.amount, old.per) == (amount, 1):
         return
     if old is not None:
@@ -131,7 +145,7 @@ def priced(records: "QuerySet[UsageRecord]", by: Sequence[str] = (), currency: s
         source, values = chosen.query.sql_with_params()
     except EmptyResultSet:  # Django sees that nothing can fit
         return []
-    return _priced(source, values, chosen.values_list("provider", "model").distinct(), by, currency, zone)
+    return _priced(source, values, _pairs(), by, currency, zone)
 
 
 def priced_call(record: UsageRecord, currency: str) -> list[Priced]:
@@ -145,23 +159,29 @@ def unpriced(records: "QuerySet[UsageRecord]", currency: str) -> tuple[str, list
     """SQL, with its values, for the ids of rows of which a customer's price is not known."""
     chosen = records.order_by()
     source, values = chosen.query.sql_with_params()
-    used, named = _used(source, chosen.values_list("provider", "model").distinct(), ["id"], "UTC")
-    return used + UNPRICED.format(joins=JOINS), [*named, *values, currency, currency, currency]
+    used, named = _used(source, _pairs(), ["id"], currency, "UTC")
+    return used + UNPRICED.format(joins=JOINS), [*named, *values]
 
 
 def _priced(source: str, values: Sequence[Any], pairs: Iterable[Any], by: Sequence[str], currency: str, zone: str) -> list[Priced]:
-    used, named = _used(source, pairs, by, zone)
+    used, named = _used(source, pairs, by, currency, zone)
     with connection.cursor() as cursor:
         cursor.execute(
             used + PRICED.format(by_used="".join(f"u.g{place}, " for place in range(len(by))), joins=JOINS),
-            [*named, *values, currency, currency, currency],
+            [*named, *values],
         )
         rows = cursor.fetchall()
     return [_line(row[: len(by)], *row[len(by) :]) for row in rows]
 
 
-def _used(source: str, pairs: Iterable[Any], by: Sequence[str], zone: str) -> tuple[str, list[Any]]:
-    """The SQL of what was used, class by class, with the columns `by`; and its first values: under which names its prices are."""
+def _pairs() -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute(PAIRS)
+        return list(cursor.fetchall())
+
+
+def _used(source: str, pairs: Iterable[Any], by: Sequence[str], currency: str, zone: str) -> tuple[str, list[Any]]:
+    """The SQL of what was used, class by class, with the columns `by`; and its first values: where its prices are found."""
     assert {"day", *(field.column for field in UsageRecord._meta.concrete_fields)}.issuperset(by)
     named = [(provider, model, *canonical(provider, model)) for provider, model in pairs]
     sql = USED.format(
@@ -173,7 +193,7 @@ def _used(source: str, pairs: Iterable[Any], by: Sequence[str], zone: str) -> tu
         source=source,
     )
     columns = [list(column) for column in zip(*named, strict=True)] or [[], [], [], []]
-    return sql, [*columns, *([zone] if "day" in by else [])]
+    return sql, [*columns, currency, *([zone] if "day" in by else [])]
 
 
 def _line(group: tuple[Any, ...], provider: str, model: str, unit: str, is_free: bool, quantity: Decimal, *rates: Any) -> Priced:

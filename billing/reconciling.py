@@ -10,11 +10,12 @@ from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from billing.budgets import Counter, add
-from billing.models import SITE, Account, Credit, Invoice, Scope, Series, Spending, UsageRecord
+from billing.models import SITE, Account, Billed, Credit, CreditNote, Invoice, Payment, Scope, Series, Spending, UsageRecord
 from billing.models.usage import TOKENS, UNITS
 from billing.periods import Month
 from billing.pricing import priced
 
+MOST_TOLD = 20
 # Counters are sums of rounded calls, what they are compared with is rounded less often.
 CLOSE = Decimal("1e-9")
 SNAPSHOT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"
@@ -70,6 +71,8 @@ def _miscounted(month: Month) -> Iterator[str]:
 
 
 def _misbilled(month: Month) -> Iterator[str]:
+    for lost in Billed.objects.exclude(invoice__in=Invoice.objects.all()).values_list("usage_id", flat=True)[:MOST_TOLD]:
+        yield f"Row {lost} of the ledger is on an invoice that is not there."
     for invoice in Invoice.objects.filter(period=month.first).annotate(sum=Sum("lines__amount")).exclude(sum=F("net")):
         yield f"Invoice {invoice}: its lines do not come to {invoice.net}."
     amounts = ", ".join(f"('{name}', u.{name}::numeric)" for name in (*TOKENS, *UNITS))
@@ -87,14 +90,24 @@ def _miscredited(month: Month) -> Iterator[str]:
     found = Invoice.objects.filter(period=month.first).standing().annotate(used=Coalesce(Sum("credit_uses__amount"), Decimal(0)))
     for invoice in found.exclude(used=F("credited")):
         yield f"Invoice {invoice}: what credit paid of it is not {invoice.credited}."
+    for payment in Payment.objects.filter(invoice__period=month.first, status="succeeded", invoice__status__in=("pending", "failed")):
+        yield f"Invoice {payment.invoice} is not paid, though payment {payment.reference} succeeded."
+    for note in CreditNote.objects.filter(invoice__period=month.first).select_related("credit"):
+        if note.credit is not None and note.credit.amount != note.total - note.unpaid:
+            yield f"Credit note {note}: what became of it as credit is not {note.total - note.unpaid}."
 
 
 def _missing() -> Iterator[str]:
     for series in Series.objects.all():
-        given = set(Invoice.objects.filter(number__startswith=f"{series.name}-").values_list("number", flat=True))
+        begin = f"{series.name}-"
+        given = {
+            number
+            for kind in (Invoice, CreditNote)
+            for number in kind.objects.filter(number__startswith=begin).values_list("number", flat=True)
+        }
         for number in map(series.number, range(1, series.last + 1)):
             if number not in given:
-                yield f"There is no invoice {number}, but there are later ones."
+                yield f"There is no invoice or credit note {number}, but there are later ones."
 
 
 def _counters(month: Month) -> Iterator[tuple[Counter, Decimal, Decimal]]:

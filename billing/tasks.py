@@ -6,13 +6,15 @@ from datetime import timedelta
 from celery import shared_task
 from django.utils import timezone
 
-from billing import alerts, reconciling
+from billing import alerts, payments, reconciling
 from billing.invoicing import NotYet, accounts_to_bill, invoice
-from billing.models import Reservation
+from billing.models import Reservation, WebhookEvent
 from billing.periods import Month
 from threads.models import Run
 
 logger = logging.getLogger(__name__)
+# Providers repeat events for some days.
+EVENTS_KEPT = timedelta(days=30)
 
 
 @shared_task
@@ -44,7 +46,14 @@ def reconcile() -> None:
 
 
 @shared_task
+def pay() -> None:
+    """Look after payments whose time has come."""
+    payments.send_due()
+
+
+@shared_task
 def prune() -> None:
-    """Delete what was set aside for runs that have ended."""
+    """Delete what was set aside for runs that have ended, and which events were told long ago."""
+    WebhookEvent.objects.filter(created_at__lt=timezone.now() - EVENTS_KEPT).delete()
     old = Reservation.objects.filter(created_at__lt=timezone.now() - timedelta(hours=1))
     old.exclude(run_id__in=Run.objects.live().values("pk")).delete()

@@ -32,11 +32,13 @@ from billing.models import (  # noqa: E402
     BookedValue,
     Budget,
     Credit,
+    CreditNote,
     CreditUse,
     Invoice,
     InvoiceEvent,
     InvoiceLine,
     Limit,
+    Payment,
     Plan,
     Price,
     Reservation,
@@ -44,6 +46,7 @@ from billing.models import (  # noqa: E402
     Spending,
     TaxRate,
     UsageRecord,
+    WebhookEvent,
 )
 from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
@@ -190,15 +193,20 @@ class Writer:
             )
             Tombstone.objects.create(thread=run.thread, version=step, kind=texts[0][:16], row_id=uuid4())
         now = timezone.now()
-        for text in packs(50):
+        for n, text in enumerate(packs(50)):
             Limit.objects.create(name=text, kind="window", rate=1, period=1, capacity=1, enabled=False)
             account = Account.objects.create(pk=uuid4(), name=text, address=text, plan=Plan.objects.create(name=text))
-            invoice = Invoice.objects.create(account=account, period=MONTH, currency="USD", bill_to=text)
-            amounts = {"quantity": 1, "rate": 0, "per": 1, "exact": 0, "amount": 0}
+            invoice = Invoice.objects.create(account=account, period=MONTH, currency="USD", bill_from=text, bill_to=text, net=1, total=1)
+            amounts = {"quantity": 1, "rate": 1, "per": 1, "exact": 1, "amount": 1}
             InvoiceLine.objects.create(invoice=invoice, position=1, description=text, provider=text, model=text, **amounts)
             InvoiceEvent.objects.create(invoice=invoice, status="draft", note=text)
             credit = Credit.objects.create(account=account, kind="granted", amount=1, note=text)
             CreditUse.objects.create(credit=credit, invoice=invoice, amount=1)
+            Invoice.objects.filter(pk=invoice.pk).update(status="pending", number=f"{n}{text}"[:30], final_at=now)
+            taken = {"net": 1, "tax": 0, "total": 1, "unpaid": 0}
+            CreditNote.objects.create(invoice=invoice, number=f"{n}{text}"[:30], credit=credit, reason=text, **taken)
+            Payment.objects.create(invoice=invoice, attempt=1, amount=1, due_at=now, reference=text, error=text, customer=text)
+            WebhookEvent.objects.create(id=text)
             TaxRate.objects.create(region=text, percent=1, valid=(MONTH, None))
         for text in packs(100):
             BookedValue.objects.create(thread_id=uuid4(), amount=1, note=text)

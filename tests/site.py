@@ -25,6 +25,8 @@ from agentsite.local import WORKER, web_command
 
 ROOT = Path(__file__).resolve().parent.parent
 PASSWORD = "agentsite-demo"
+# Seconds that a process may take to start, beside others on a slow machine.
+STARTING = 120
 LIMITS = ("sendMessage", "globalSendMessage", "tokenUsagePerUser", "globalTokenUsage")
 LIMIT_OFF = """
 INSERT INTO billing_limit (name, kind, counts, per, rate, period, capacity, shards, enabled)
@@ -68,14 +70,14 @@ class Site:
             "-m",
             *web_command(str(urlsplit(self.url).port)),
         )
-        until(self._answers, 30)
+        until(self._answers, STARTING)
 
     def start_worker(self, name: str = "worker") -> None:
         """Start a worker and wait until it has taken up its work."""
         log = self.place / f"{name}.log"
         before = log.stat().st_size if log.exists() else 0
         self.start(name, sys.executable, "-m", "celery", "-A", "agentsite", *WORKER)
-        until(lambda: b"ready." in log.read_bytes()[before:], 30)
+        until(lambda: b"ready." in log.read_bytes()[before:], STARTING)
 
     def kill(self, name: str, number: int = signal.SIGKILL) -> None:
         """End a process by a signal."""

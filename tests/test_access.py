@@ -22,8 +22,10 @@ from agents import services
 from agentsite.asgi import application, sockets
 from billing.invoicing import invoice
 from billing.models import Invoice, Price, UsageRecord
+from billing.notes import take_off
 from billing.periods import Month
 from threads.models import ApiKey, Memory, Run, Thread, ThreadMember, User
+from threads.saving import save_messages
 
 ClientOf = Callable[[User], Client]
 NOBODYS = uuid.uuid4()
@@ -59,6 +61,9 @@ ROUTES = [
     Route("GET", "/usage/", "person"),
     Route("GET", "/invoices/", "person"),
     Route("GET", "/invoices/{invoice}/", "nobody"),  # Somebody else's.
+    Route("GET", "/invoices/{invoice}/pdf/", "nobody"),
+    Route("GET", "/credit-notes/{note}/pdf/", "nobody"),
+    Route("POST", "/webhooks/payments/", "open", 404, {}),  # Without a secret there is none.
     Route("GET", "/healthz", "open"),
     Route("GET", "/readyz", "open", 503),  # There is no worker here.
     Route("GET", "/metrics", "open", 404),  # Without a token there are none.
@@ -75,8 +80,17 @@ ROUTES = [
     Route("DELETE", "/api/threads/{thread}/members/{guest}", "manage", 204),
     Route("GET", "/api/threads/{thread}/messages", "view"),
     Route("POST", "/api/threads/{thread}/messages", "write", 202, {"text": "Hello"}),
+    # Of nobody's message there is no other version, and no copy through it.
+    Route("POST", "/api/threads/{thread}/branches", "write", 400, {"message": str(NOBODYS)}),
+    Route("POST", "/api/threads/{thread}/forks", "view", 201, {}),
+    Route("POST", "/api/threads/{thread}/forks", "view", 400, {"through": str(NOBODYS)}),
+    # What one has asked oneself can be deleted by whoever may write.
+    Route("DELETE", "/api/threads/{thread}/messages/{message}", "manage", 204),
     Route("GET", "/api/threads/{thread}/tool-calls", "view"),
     Route("GET", "/api/threads/{thread}/usage", "view"),
+    Route("GET", "/api/usage", "person"),
+    Route("GET", "/api/invoices", "person"),
+    Route("GET", "/api/invoices/{invoice}", "nobody"),
     # Of nobody's calls none can be answered or decided: who may try is told so.
     Route("POST", "/api/threads/{thread}/tool-calls/{call}/result", "operate", 400, {"result": "Yes"}),
     Route("POST", "/api/threads/{thread}/tool-calls/{call}/settle", "write", 400, {"happened": True}),
@@ -141,7 +155,7 @@ def secrets_from(who: str, route: Route, status: int) -> list[bytes]:
     none of theirs."""
     role, _, scope = who.partition(" ")
     inside = role in ROLES["view"] and (role != "operator" or (scope in ("", "operate") and route.need != "person"))
-    others = [MEMORY, MODEL, b"INV-"]
+    others = [MEMORY, MODEL, b"INV-", b"%PDF"]
     return others if inside and status not in (401, 403, 404) else [*others, TITLE, WORDS]
 
 
@@ -157,8 +171,16 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
 
 
 def test_every_address_is_listed() -> None:
-    kinds = {"thread": "uuid:thread_id", "run": "uuid:run_id", "ended": "uuid:run_id", "guest": "uuid:user_id", "call": "uuid:call_id"}
+    kinds = {
+        "message": "uuid:message_id",
+        "thread": "uuid:thread_id",
+        "run": "uuid:run_id",
+        "ended": "uuid:run_id",
+        "guest": "uuid:user_id",
+        "call": "uuid:call_id",
+    }
     short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
+    short["note"] = "<uuid:note_id>"
     listed = {route.path.format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
@@ -218,12 +240,14 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
         where.members.create(user=people[role], role=role)
     thread.members.create(user=people["guest"], role="viewer")
     _, run = services.send(alice, thread, "Question")
+    (message,) = save_messages(thread.pk, ["Question"], author=people["guest"])
     _, ended = services.send(alice, elsewhere, "Question")
     assert run and ended
     services.stop(ended)
     memory = Memory.objects.create(user=people["guest"], text=f"Likes {MEMORY.decode()}")
     bill = billed(people["guest"], MODEL.decode())
-    ids = {"thread": thread, "run": run, "ended": ended, "guest": people["guest"], "memory": memory, "invoice": bill}
+    ids = {"thread": thread, "message": message, "run": run, "ended": ended, "guest": people["guest"], "memory": memory, "invoice": bill}
+    ids["note"] = take_off(str(bill), bill.net, "too dear")
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS}, client_of)
 
 
@@ -256,6 +280,8 @@ MUTATIONS: dict[str, tuple[str, Any, str]] = {
     "scopes do not count": ("threads.access.require_scope", lambda _user, _need: None, "owner write"),
     "methods do not count": ("threads.authentication.require_scope", lambda _user, _need: None, "owner read"),
     "invoices are everybody's": ("billing.models.invoice.InvoiceQuerySet.of", lambda self, _user_id: self.all(), "stranger"),
+    "files are everybody's": ("billing.pages.Invoice.objects.of", lambda _user_id: Invoice.objects.all(), "stranger"),
+    "the api's usage is everybody's": ("billing.api.UsageRecord.objects.filter", lambda **_: UsageRecord.objects.all(), "stranger"),
     "usage is everybody's": ("billing.pages.UsageRecord.objects.filter", lambda **_: UsageRecord.objects.all(), "stranger"),
     "memories are everybody's": ("threads.api.Memory.objects.filter", lambda **_: Memory.objects.all(), "stranger"),
 }

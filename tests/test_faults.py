@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 import pytest
 from asgiref.sync import sync_to_async
+from channels.layers import get_channel_layer
 from channels.testing import WebsocketCommunicator
 from django.db import OperationalError, connection, connections
 from django.test import Client
@@ -329,6 +330,20 @@ async def test_one_broken_socket_does_not_keep_the_others_from_being_looked_afte
     assert any(json.loads(each["text"])["type"] == "ping" for each in said if "text" in each)
     for socket in (broken, whole):
         await socket.disconnect()
+
+
+async def test_nothing_is_kept_for_who_leaves_while_something_is_pushed(thread: Thread, alice: User, client_of: ClientOf) -> None:
+    socket = await opened_by(alice, thread, client_of)
+    assert json.loads(await socket.receive_from())["type"] == "sync"
+    (consumer,) = watch._sockets
+    layer = get_channel_layer()
+    queues, name = layer._get_layer().channels, consumer.channel_name  # type: ignore[attr-defined]
+    # What is pushed and the goodbye are there at the same turn of the loop: the frame is taken out, and never read.
+    queues[name].put_nowait(layer.serialize({"type": "frame", "text": "{}", "version": 1}))
+    await socket.disconnect()
+    assert name not in queues
+    await layer._get_layer().tidy()
+    assert not any(name in members for members in layer._get_layer().groups.values())
 
 
 async def opened_by(user: User, thread: Thread, client_of: ClientOf) -> WebsocketCommunicator:

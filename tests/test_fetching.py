@@ -27,6 +27,7 @@ from agents import fetching
 from agents.addresses import is_public
 from agents.errors import ToolError
 from agents.fetching import Fetched, fetch
+from tests.site import until
 
 PUBLIC = "127.0.0.2"
 REFUSED = "no host of the public Internet|no URL"
@@ -38,7 +39,8 @@ class Web:
     def __init__(self, context: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, bytes | Callable[[socket.socket], None]] = {}
         self.requests: list[str] = []
-        self._accepted = self._probes = 0
+        self._accepted: list[int] = []
+        self._probes: set[int] = set()
         self._context = context
         dual = socket.has_dualstack_ipv6()
         self._listener = socket.create_server(("", 0), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual)
@@ -63,21 +65,19 @@ class Web:
     @property
     def hits(self) -> int:
         """How many have connected. A connection of our own comes last, so that none before it is missed."""
-        self._probes += 1
-        with socket.create_connection(("127.0.0.1", self.port)):
-            end = time.monotonic() + 5
-            while self._accepted < self._probes and time.monotonic() < end:
-                time.sleep(0.005)
-            time.sleep(0.02)
-        return self._accepted - self._probes
+        with socket.create_connection(("127.0.0.1", self.port)) as probe:
+            port = probe.getsockname()[1]
+            self._probes.add(port)
+            until(lambda: port in self._accepted)
+        return sum(port not in self._probes for port in self._accepted)
 
     def _serve(self) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, peer = self._listener.accept()
             except OSError:
                 return
-            self._accepted += 1
+            self._accepted.append(peer[1])
             threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
 
     def _answer(self, connection: socket.socket) -> None:

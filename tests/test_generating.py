@@ -141,6 +141,7 @@ def test_who_stops_iterating_loses_nothing(thread: Thread, alice: User) -> None:
     run = Run.objects.get()
     until(lambda: Run.objects.get(pk=run.pk).status == "succeeded")
     assert run.messages.get(role="assistant").text == "".join(f"w{n} " for n in range(60))
+    parts.wait()
 
 
 def test_a_stream_can_be_iterated_waited_for_and_stopped(thread: Thread, alice: User) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from agents.erasing import erase_user
 from billing.invoicing import NotYet, accounts_to_bill, coin, finalise, invoice, settle
-from billing.models import Account, Billed, Invoice, InvoiceLine, Plan, Price, TaxRate, UsageRecord
+from billing.models import Account, Billed, Credit, Invoice, InvoiceLine, Plan, Price, TaxRate, UsageRecord
 from billing.periods import Month
 from billing.pricing import priced
 from billing.usage import reverse
@@ -282,6 +282,45 @@ def test_an_absurd_plan_is_refused_by_form_and_database(database: None, wrong: d
         Plan.objects.create(name="x", **wrong)
 
 
+def test_an_invoice_is_in_one_currency_that_of_its_account(alice: User) -> None:
+    account = Account.objects.create(pk=alice.pk, currency="EUR")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Invoice.objects.create(account=account, period=date(2026, 10, 1), currency="USD")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    Invoice.objects.create(account=account, period=date(2026, 10, 1), currency="EUR")
+    account.currency = "USD"
+    with pytest.raises(ValidationError, match="keeps its currency"):
+        account.full_clean()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        account.save()
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_credit_stays_in_its_currency(alice: User) -> None:
+    account = Account.objects.create(pk=alice.pk, currency="EUR")
+    Credit.objects.create(account=account, kind="granted", amount=5)
+    account.currency = "USD"
+    with pytest.raises(ValidationError, match="keeps its currency"):
+        account.full_clean()
+    with pytest.raises(Error, match="keeps its currency"), transaction.atomic():
+        account.save()
+
+
+def test_a_month_that_has_not_begun_has_no_invoice_in_the_database_either(alice: User) -> None:
+    coming = Month.of(datetime.now(UTC) + timedelta(days=1), "UTC").next
+    with pytest.raises(Error, match="has not begun"), transaction.atomic():
+        Invoice.objects.create(account=Account.objects.of(alice.pk), period=coming.first, currency="USD")
+
+
+def test_nobody_earns_by_using(alice: User) -> None:
+    with pytest.raises(IntegrityError, match="usage_not_negative"), transaction.atomic():
+        used(alice.pk, output_text=-1)
+    with pytest.raises(IntegrityError, match="usage_not_negative"), transaction.atomic():
+        used(alice.pk, seconds=Decimal("-0.5"))
+
+
 def test_a_final_invoice_is_frozen_by_the_database(alice: User) -> None:
     used(alice.pk, output_text=1_000_000)
     found = bill(alice)
@@ -319,6 +358,17 @@ def test_a_draft_is_made_anew_and_adds_up_when_it_is_final(alice: User) -> None:
     assert Invoice.objects.get().number == "INV-000001"
 
 
+def test_a_draft_that_somebody_deletes_bills_nothing(alice: User) -> None:
+    used(alice.pk, output_text=1_000_000)
+    draft = invoice(alice.pk, OCTOBER, draft=True).invoice
+    assert draft is not None and Billed.objects.count() == 1
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM billing_invoiceline")
+        cursor.execute("DELETE FROM billing_invoice")
+    assert not Billed.objects.exists()
+    assert (bill(alice) or Invoice()).net == Decimal("0.60")
+
+
 def test_a_draft_that_was_made_anew_meanwhile_is_not_made_final(alice: User) -> None:
     used(alice.pk, output_text=1_000_000)
     old = invoice(alice.pk, OCTOBER, draft=True).invoice
@@ -334,13 +384,13 @@ def test_a_draft_that_was_made_anew_meanwhile_is_not_made_final(alice: User) -> 
 
 
 def test_who_is_erased_leaves_numbers_and_final_invoices_only(alice: User) -> None:
-    Account.objects.create(pk=alice.pk, name="Alice Ltd", address="1 Road")
+    Account.objects.create(pk=alice.pk, name="Alice Ltd", address="1 Road", customer="cus_1", payment_method="pm_1")
     used(alice.pk, output_text=1_000_000)
     bill(alice)
     pk = alice.pk
     erase_user(alice)
     account = Account.objects.get(pk=pk)
-    assert (account.name, account.address) == ("", "")
+    assert (account.name, account.address, account.customer, account.payment_method) == ("", "", "", "")
     assert (UsageRecord.objects.get().user_id, Invoice.objects.get().bill_to) == (pk, "Alice Ltd\n1 Road")
 
 
@@ -392,7 +442,7 @@ def test_a_dry_run_makes_nothing_and_takes_no_number(alice: User) -> None:
     [
         (["--period", "October"], "no month"),
         (["--period", "2026-13"], "no month"),
-        (["--period", "2999-01"], "has not begun"),
+        (["--period", "2099-01"], "has not begun"),
         (["--user", "nobody-there"], "no user"),
     ],
 )

@@ -6,17 +6,20 @@ from io import StringIO
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.db import Error, IntegrityError, connection, transaction
 from django.utils import timezone
 
+from agents.providers.openai import _Usage, _usage
 from billing.catalog import canonical
 from billing.management.commands.refresh_prices import refresh
-from billing.models import Price, UsageRecord
+from billing.models import Account, Plan, Price, UsageRecord
 from billing.pricing import priced, priced_call
 from billing.usage import ModelCall, Usage, record, reverse
+from threads.models import User
 
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
@@ -133,6 +136,33 @@ def test_customers_pay_a_markup_where_they_have_no_price_of_their_own(database: 
         "fresh_input": (1, Decimal("1.125")),
         "output_text": (2, 3),
     }
+
+
+def test_the_admin_tells_what_a_single_call_came_to(alice: User, client_of: Any) -> None:
+    price("output_text", "2")
+    Account.objects.create(pk=alice.pk, plan=Plan.objects.create(name="pro", markup=50))
+    client = client_of(User.objects.create_superuser("root"))
+    known = UsageRecord.objects.create(
+        user_id=alice.pk, run_id=uuid4(), attempt=1, step=0, kind="answer", agent="a", provider="p", model="m", output_text=1_500
+    )
+    page = client.get(f"/admin/billing/usagerecord/{known.pk}/change/").content.decode()
+    assert "0.003 USD" in page and "0.0045 USD" in page
+    unknown = used("nobody_knows", output_text=1)
+    assert client.get(f"/admin/billing/usagerecord/{unknown.pk}/change/").content.decode().count("no price is known") == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({"prompt_tokens": -5, "completion_tokens": -7}, (0, 0, 0, 0)),
+        ({"prompt_tokens": 10, "prompt_tokens_details": {"cached_tokens": -90}}, (10, 0, 0, 0)),
+        ({"completion_tokens": 10, "completion_tokens_details": {"reasoning_tokens": 10**30}}, (0, 0, 0, 10**9)),
+        ({"prompt_tokens": 10**30, "completion_tokens": 3}, (10**9, 0, 3, 0)),
+    ],
+)
+def test_a_server_that_counts_absurdly_is_not_believed(said: dict[str, Any], expected: tuple[int, ...]) -> None:
+    usage = _usage(msgspec.convert(said, _Usage))
+    assert (usage.fresh_input, usage.cache_read, usage.output_text, usage.reasoning) == expected
 
 
 def test_what_is_labelled_free_costs_us_but_nobody_else(database: None) -> None:

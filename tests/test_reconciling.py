@@ -24,6 +24,10 @@ from threads.models import Message, Run, User
 
 Ask = Callable[..., tuple[Message, Run]]
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+PAID = """
+INSERT INTO billing_payment (id, invoice_id, attempt, amount, status, customer, payment_method, reference, error, tries, due_at)
+SELECT gen_random_uuid(), id, 1, 1, 'succeeded', '', '', 'pi_1', '', 1, now() FROM billing_invoice
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -123,8 +127,10 @@ def test_a_call_that_is_not_in_the_ledger_is_found(ask: Ask, alice: User) -> Non
         ("UPDATE billing_invoiceline SET amount = amount + 1", "its lines do not come to 0.600"),
         ("UPDATE billing_invoiceline SET quantity = 5", "bills 5.000000 of p m output_text, the ledger has 1,000,000"),
         ("DELETE FROM billing_billed", "bills 1,000,000.000000 of p m output_text, the ledger has 0"),
+        ("UPDATE billing_billed SET invoice_id = gen_random_uuid()", "is on an invoice that is not there"),
+        (PAID, "is not paid, though payment pi_1 succeeded"),
         ("UPDATE billing_usagerecord SET output_text = 7", "the ledger has 7"),
-        ("UPDATE billing_series SET last = 2", "There is no invoice INV-000002"),
+        ("UPDATE billing_series SET last = 2", "no invoice or credit note INV-000002"),
         ("UPDATE billing_credituse SET amount = 0.1", "what credit paid of it is not 0.200"),
         ("UPDATE billing_credit SET amount = 0.1", "paid more than it has"),
     ],

@@ -129,4 +129,4 @@ def test_the_nightly_job_says_what_does_not_agree(alice: User, caplog: pytest.Lo
     invoice(alice.pk, LAST)
     meddle("UPDATE billing_series SET last = 5")
     tasks.reconcile()
-    assert "There is no invoice INV-000005" in caplog.text
+    assert "There is no invoice or credit note INV-000005" in caplog.text

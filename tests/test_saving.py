@@ -188,6 +188,24 @@ def test_deleting_a_prompt_ends_the_answer_to_it(ask: Ask, thread: Thread) -> No
     assert later.status == "succeeded"
 
 
+def test_an_answer_is_deleted_whole_and_a_prompt_with_its_answers(
+    ask: Ask, thread: Thread, alice: User, bob: User, client_of: Callable[[User], Client]
+) -> None:
+    thread.members.create(user=bob)
+    save_messages(thread.pk, ["Add", CALL, RESULT, ASSISTANT], author=alice)
+    save_messages(thread.pk, ["More", CALL, RESULT, ASSISTANT], author=bob)
+
+    def delete(user: User, order: int, step: int) -> tuple[int, list[tuple[int, int]]]:
+        message = thread.messages.get(order=order, step_order=step)
+        answer = client_of(user).delete(f"/api/threads/{thread.pk}/messages/{message.pk}")
+        return answer.status_code, places(list(thread.messages.order_by("order", "step_order")))
+
+    assert delete(bob, 0, 3)[0] == delete(bob, 0, 0)[0] == 403
+    assert delete(bob, 1, 2) == (204, [(0, 0), (0, 1), (0, 2), (0, 3), (1, 0)])
+    assert delete(alice, 0, 0) == (204, [(1, 0)])
+    assert delete(alice, 1, 0) == (204, [])
+
+
 def test_a_deleted_thread_leaves_nothing(ask: Ask, thread: Thread, alice: User) -> None:
     ask("[[tokens=3]]Hi")
     ask("And", answer=False)

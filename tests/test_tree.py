@@ -56,6 +56,7 @@ ALLOWED = {
     ("agents/fetching.py", "httpx2"): "its URLs",
     ("agents/providers/openai.py", "httpx2"): "timeouts and errors of the SDK's connection to the model's server, which the operator chose",
     ("agentsite/local.py", "http.client"): "asks the web process on this machine whether it answers",
+    ("billing/payments.py", "httpx2"): "the provider of payments, which the operator chose",
     ("tests/site.py", "httpx2"): "the browser of the tests",
     ("tests/test_api_keys.py", "httpx2"): "a program with a key",
     ("tests/chaos/people.py", "aiohttp"): "the people of the experiments",

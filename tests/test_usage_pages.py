@@ -97,6 +97,44 @@ def test_an_invoice_with_its_lines_down_to_the_threads(alice: User, thread: Thre
         assert ", by thread" not in text_of(client, f"/invoices/{found.pk}/?line={strange}")
 
 
+def test_programs_get_the_same_numbers(alice: User, bob: User, thread: Thread, client_of: ClientOf) -> None:
+    use(alice, NOW, thread, fresh_input=1_000_000, output_text=500_000)
+    use(alice, NOW, output_text=1_000_000)
+    use(bob, NOW, output_text=7)
+    use(alice, NOW.previous, output_text=250_000)
+    ours = client_of(alice)
+    told = ours.get("/api/usage?by=thread&by=model").json()
+    assert told["month"] == str(NOW)
+    money = {"currency": "USD", "is_priced": True}
+    assert told["total"] == {"calls": 2, "input_tokens": 1_000_000, "output_tokens": 1_500_000, "total": 2_500_000, "charge": "4"} | money
+    assert [(each["thread_id"], each["model"], each["charge"]) for each in told["groups"]] == [
+        (None, "m", "2"),
+        (str(thread.pk), "m", "2"),
+    ]
+    assert told["left"]["limits"] is not None
+    before = ours.get(f"/api/usage?month={NOW.previous}").json()
+    assert (before["total"]["charge"], before["groups"]) == ("0.5", [])
+    once, twice = (ours.get(f"/api/usage?{by}").json()["groups"] for by in ("by=day", "by=day&by=day"))
+    assert once == twice != []
+    nothing = ours.get("/api/usage?month=2020-01&by=day").json()
+    assert (nothing["total"]["calls"], nothing["groups"]) == (0, [])
+    for wrong in ("month=2020-13", "month=2020", "month=0001-01", f"month={NOW.next}", "by=password", "by=day&by=day&by=day&by=day"):
+        answer = ours.get(f"/api/usage?{wrong}")
+        assert (answer.status_code, wrong.partition("=")[0] in answer.content.decode()) == (400, True), (wrong, answer.content)
+
+
+def test_programs_get_invoices_with_their_lines(alice: User, bob: User, client_of: ClientOf) -> None:
+    use(alice, NOW.previous, fresh_input=1_000_000)
+    found = invoice(alice.pk, NOW.previous).invoice
+    assert found is not None
+    (listed,) = client_of(alice).get("/api/invoices").json()["items"]
+    assert (listed["id"], listed["number"], listed["total"], "lines" in listed) == (str(found.pk), "INV-000001", "1.00", False)
+    whole = client_of(alice).get(f"/api/invoices/{found.pk}").json()
+    assert [(line["class"], line["quantity"], line["amount"]) for line in whole["lines"]] == [("fresh_input", "1000000", "1.00")]
+    assert client_of(bob).get("/api/invoices").json() == {"items": []}
+    assert client_of(bob).get(f"/api/invoices/{found.pk}").status_code == 404
+
+
 def test_drafts_are_not_shown(alice: User, client_of: ClientOf) -> None:
     use(alice, NOW.previous, output_text=1_000_000)
     draft = invoice(alice.pk, NOW.previous, draft=True).invoice

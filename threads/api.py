@@ -8,8 +8,9 @@ from django.http import Http404
 from ninja import Router, Schema, Status
 
 from threads.access import SignedRequest, thread_for
+from threads.deleting import delete_messages
 from threads.errors import BadInput
-from threads.models import Memory, Run, Thread, User
+from threads.models import Memory, Message, Run, Thread, User
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
@@ -86,6 +87,22 @@ def messages(
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
     shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
     return {"messages": shown, "runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls], "before": more}
+
+
+@router.delete("/threads/{uuid:thread_id}/messages/{uuid:message_id}", response={204: None})
+def delete_message(request: SignedRequest, thread_id: UUID, message_id: UUID) -> Status[None]:
+    """Delete an answer, or a prompt with all that answers it, from this version of the conversation. For whoever asked, and the owner of
+    the thread."""
+    thread = thread_for(request.user, thread_id, "write")
+    message = thread.messages.filter(pk=message_id).first()
+    if message is None:
+        raise Http404("There is no such message.")
+    turn = thread.messages.filter(order=message.order)
+    asked = turn.filter(role=Message.Role.USER).order_by("step_order").first()
+    if request.user.pk not in (message.author_id, asked and asked.author_id):
+        thread_for(request.user, thread_id, "manage")
+    delete_messages(thread.pk, (turn if message == asked else message.siblings).values_list("pk", flat=True))
+    return Status(204, None)
 
 
 @router.get("/threads/{uuid:thread_id}/tool-calls")

@@ -78,12 +78,12 @@ def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
     """Push a committed change to the thread's watchers; with the thread itself, to its members' lists too, if that changed."""
     row = _row(thread.pk) if described else None
     watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
-    publish([watchers, *_feeds(row)])
+    publish([watchers, *_feeds(row if thread.listed_as == thread.pk or row is None else _row(thread.listed_as))])
 
 
 def listed(thread: "Thread") -> None:
     """Show the thread anew in the lists of its members."""
-    publish(_feeds(_row(thread.pk)))
+    publish(_feeds(_row(thread.listed_as)))
 
 
 def _row(thread_id: UUID) -> Json | None:

@@ -30,7 +30,7 @@ class Change:
         self._rows: dict[tuple[str, Any], models.Model] = {}
         self._deleted: list[Json] = []
         self._thread_fields: set[str] = set()
-        self._described = self._listed = self._in_bulk = False
+        self._described = self._listed = self._touched = self._in_bulk = False
         self._then: list[Callable[[], object]] = []
 
     def add(self, row: Any) -> None:
@@ -80,7 +80,7 @@ class Change:
     def touch(self) -> None:
         """Something happened in the thread: it moves up in the lists."""
         self.thread.last_activity = timezone.now()
-        self._listed = True
+        self._listed = self._touched = True
 
     def describe(self) -> None:
         """The thread itself changed, or its members: pages and lists are told anew."""
@@ -105,6 +105,8 @@ class Change:
         self.thread.version = self.version
         self.thread.save(update_fields=["version", "last_order", "last_step", "last_activity", *self._thread_fields])
         frame = self.frame()
+        if self._touched and self.thread.listed_as != self.thread.pk:
+            transaction.on_commit(self._touch_root, robust=True)
         # Lambdas: Django's robust hooks cannot log a failed `partial`, and raise instead.
         transaction.on_commit(lambda: broadcast.changed(self.thread, frame, described=self._described), robust=True)
         for call in self._then:
@@ -121,6 +123,11 @@ class Change:
             key, as_json = ROWS[type(row).__name__]
             frame[key].append(as_json(row))
         return frame | {"thread": None}
+
+    def _touch_root(self) -> None:
+        """After the commit: whoever holds the root's lock may be waiting for that of its branch."""
+        roots = type(self.thread).objects.filter(pk=self.thread.listed_as, last_activity__lt=self.thread.last_activity)
+        roots.update(last_activity=self.thread.last_activity)
 
     def _note(self, row: models.Model) -> None:
         self._rows[type(row).__name__, row.pk] = row

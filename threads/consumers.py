@@ -50,7 +50,7 @@ class Refused(Exception):
 class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has no types
     """A socket of one person, or of a program on their behalf. Subclasses say which group they join and what a fresh page needs."""
 
-    channel_name: str
+    channel_name = ""
     caller: Caller | None = None
     user: User
     wanted = USUAL
@@ -59,15 +59,16 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.heard, self.lock, self.pace = time.monotonic(), asyncio.Lock(), Pace()
-        self.joined: list[str] = []
         self.over = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Whatever ends the socket, it is watched no more."""
+        """Whatever ends the socket, it is watched no more, and nothing is kept for it."""
         try:
             await super().__call__(scope, receive, send)
         finally:
             watch.discard(self)
+            if self.channel_name:
+                self.channel_layer.forget(self.channel_name)
             if self.caller:
                 crowd.leave(self.caller.user.pk)
 
@@ -94,12 +95,6 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         except (OperationalError, redis.RedisError):
             await self.close(TRY_AGAIN)
 
-    async def disconnect(self, code: int) -> None:
-        """Leave the groups and the watch."""
-        watch.discard(self)
-        for group in self.joined:
-            await self.channel_layer.group_discard(group, self.channel_name)
-
     async def close(self, code: int) -> None:
         """End the socket, for good."""
         self.over = True
@@ -108,7 +103,6 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def enter(self, group: str) -> None:
         """Get the group's messages from now on."""
         await self.channel_layer.group_add(group, self.channel_name)
-        self.joined.append(group)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Only `sync` and `ping` are understood. What was sent before the browser knew of the close is not read."""

@@ -5,11 +5,12 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.db import connection, transaction
-from django.db.models import Max, Model, Q, QuerySet
+from django.db.models import Model, QuerySet
 
 from threads.errors import BadInput
 from threads.ids import uuid7
 from threads.models import Message, Thread, ThreadMember, ToolCall, User
+from threads.models.message import MessageQuerySet
 
 # How each column of a copy differs; all others are taken over. `m` and `c` map old ids to new ones.
 MESSAGE = {
@@ -52,20 +53,35 @@ UPDATE threads_chunk c SET embedded_as = o.embedded_as FROM pairs p JOIN threads
 """
 
 
-def fork(thread: Thread, user: User, *, through: Message | None = None, kind: Literal["fork", "branch"] = "fork") -> Thread:
-    """A new thread with the settled turns of this one, up to and including `through`.
+def fork(
+    thread: Thread,
+    user: User,
+    *,
+    through: Message | None = None,
+    before: Message | None = None,
+    kind: Literal["fork", "branch"] = "fork",
+    pk: UUID | None = None,
+) -> Thread:
+    """A new thread with the settled turns of this one, up to and including `through`, or up to `before` without it.
 
-    A fork belongs to its maker alone. A branch takes owner, members and operator from the root and is in no list.
+    A fork belongs to its maker alone. A branch takes owner, members and operator from its head and is in no list. `pk` is a new id.
     """
-    if through is not None and through.thread_id != thread.pk:
-        raise BadInput("through", "This message is in another thread.")
-    root = thread.root or thread
+    for name, message in (("through", through), ("before", before)):
+        if message is not None and message.thread_id != thread.pk:
+            raise BadInput(name, "This message is in another thread.")
     shared = kind == "branch"
     with transaction.atomic():
-        kept = _settled(Thread.objects.select_for_update(no_key=True).get(pk=thread.pk))
+        thread = Thread.objects.select_for_update(no_key=True).get(pk=thread.pk)
+        # A fork has a root too, but neither its people nor its branches are that one's.
+        root = thread.head if shared else thread.root or thread
+        kept = _settled(thread)
         if through is not None:
-            kept = kept.filter(Q(order__lt=through.order) | Q(order=through.order, step_order__lte=through.step_order))
+            kept = kept.between((0, 0), (through.order, through.step_order + 1))
+        if before is not None:
+            kept = kept.between((0, 0), (before.order, before.step_order))
+        last = kept.order_by("order", "step_order").last()
         copy = Thread.objects.create(
+            pk=pk or uuid7(),
             owner=root.owner if shared else user,
             assigned_to=root.assigned_to if shared else None,
             title=thread.title,
@@ -74,7 +90,8 @@ def fork(thread: Thread, user: User, *, through: Message | None = None, kind: Li
             kind=kind,
             root=root,
             parent=thread,
-            fork_order=kept.aggregate(top=Max("order"))["top"],
+            fork_order=last.order if last else None,
+            fork_step=last.step_order if last else None,
         )
         members = [(m.user_id, m.role) for m in root.members.all()] if shared else [(user.pk, ThreadMember.Role.OWNER)]
         ThreadMember.objects.bulk_create(ThreadMember(thread=copy, user_id=pk, role=role) for pk, role in members)
@@ -113,9 +130,10 @@ def clone(
         return _copy(Message.objects.filter(pk__in=ids), target.pk, insert_at)
 
 
-def _settled(thread: Thread) -> QuerySet[Message]:
+def _settled(thread: Thread) -> MessageQuerySet:
     """The rows of turns that nothing is being written in."""
-    return thread.messages.exclude(order__in=thread.runs.live().values("order")).exclude(status=Message.Status.PENDING)
+    rows: MessageQuerySet = thread.messages.all()
+    return rows.exclude(order__in=thread.runs.live().values("order")).exclude(status=Message.Status.PENDING)
 
 
 def _copy(rows: QuerySet[Message], target: UUID, shift: int) -> int:

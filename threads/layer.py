@@ -24,25 +24,16 @@ class GroupLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis 
         self.channels[channel] = asyncio.Queue()
 
     async def receive(self, channel: str) -> Json:
-        """The next message; who stops waiting for it is gone."""
-        try:
-            message = await self.channels[channel].get()
-        except asyncio.CancelledError:
-            self.channels.pop(channel, None)
-            raise
-        found: Json = self.channel_layer.deserialize(message)
+        """The next message. Whoever waits may be cancelled when it is already here, so that is no sign that the channel is gone."""
+        found: Json = self.channel_layer.deserialize(await self.channels[channel].get())
         return found
 
-    async def group_discard(self, group: str, channel: str) -> None:
-        """The channel gets nothing more from this group."""
-        name = self._get_group_channel_name(group)
-        members = self.groups.get(name, set())
-        members.discard(channel)
-        if not members:
-            self.groups.pop(name, None)
+    def forget(self, channel: str) -> None:
+        """The channel gets nothing more."""
+        self.channels.pop(channel, None)
 
     async def tidy(self) -> None:
-        """Forget channels that were closed without a word, and end the subscriptions that nobody listens to."""
+        """Take forgotten channels out of their groups, and end the subscriptions that nobody listens to."""
         for name, members in list(self.groups.items()):
             members.intersection_update(self.channels)
             if not members:
@@ -56,6 +47,10 @@ class GroupLayer(RedisPubSubLoopLayer):  # type: ignore[misc]  # channels_redis 
 
 class ChannelLayer(RedisPubSubChannelLayer):  # type: ignore[misc]
     """The layer of a process: one of groups for each event loop."""
+
+    def forget(self, channel: str) -> None:
+        """Whoever made the channel has left."""
+        self._get_layer().forget(channel)
 
     def _get_layer(self) -> GroupLayer:
         loop = asyncio.get_running_loop()

@@ -19,15 +19,21 @@ HIDDEN = ("branch", "child")
 THREADS = """
 SELECT json_build_object(
     'id', t.id, 'title', t.title, 'summary', t.summary, 'status', t.status, 'agent', t.default_agent, 'version', t.version,
-    'kind', t.kind, 'metadata', t.metadata, 'last_activity', t.last_activity, 'created_at', t.created_at,
+    'kind', t.kind, 'root', t.root_id, 'metadata', t.metadata, 'last_activity', t.last_activity, 'created_at', t.created_at,
     'owner', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.owner_id),
     'assigned_to', (SELECT json_build_object('id', u.id, 'name', {name}) FROM threads_user u WHERE u.id = t.assigned_to_id),
     'human_wanted_at', t.human_wanted_at,
     'members', (SELECT coalesce(json_agg(json_build_object('id', u.id, 'name', {name}, 'role', m.role) ORDER BY m.id), '[]')
                 FROM threads_threadmember m JOIN threads_user u ON u.id = m.user_id WHERE m.thread_id = t.id),
-    'running', EXISTS (SELECT FROM threads_run r WHERE r.thread_id = t.id AND r.status IN ('queued', 'running', 'waiting'))
+    'branches', (SELECT coalesce(json_agg(json_build_object(
+                     'id', b.id, 'parent', b.parent_id, 'after', json_build_array(coalesce(b.fork_order, -1), coalesce(b.fork_step, 0)),
+                     'last_activity', b.last_activity) ORDER BY b.created_at, b.id), '[]')
+                 FROM threads_thread b WHERE b.kind = 'branch' AND b.root_id = CASE t.kind WHEN 'branch' THEN t.root_id ELSE t.id END),
+    'running', EXISTS (SELECT FROM threads_run r WHERE r.thread_id = t.id AND r.status IN {live})
+        OR EXISTS (SELECT FROM threads_thread b JOIN threads_run r ON r.thread_id = b.id
+                   WHERE b.root_id = t.id AND b.kind = 'branch' AND r.status IN {live})
 )::text FROM threads_thread t WHERE t.id = ANY(%s) ORDER BY t.last_activity DESC, t.id DESC
-""".format(name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)")
+""".format(name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)", live="('queued', 'running', 'waiting')")
 
 
 def _time(value: datetime | None) -> str | None:

@@ -59,6 +59,9 @@ class _Choice(msgspec.Struct):
     finish_reason: str | None = None
 
 
+MOST_TOKENS = 1_000_000_000
+
+
 class _PromptDetails(msgspec.Struct):
     cached_tokens: int | None = None
     cache_write_tokens: int | None = None
@@ -273,10 +276,15 @@ def provider() -> str:
 def _usage(usage: _Usage) -> Usage:
     """Servers count inclusively: cached and audio tokens are part of the prompt's, reasoning and audio of the completion's."""
     prompt, completion = usage.prompt_tokens_details or _PromptDetails(), usage.completion_tokens_details or _CompletionDetails()
-    read, write, reasoning = prompt.cached_tokens or 0, prompt.cache_write_tokens or 0, completion.reasoning_tokens or 0
-    heard, spoken = prompt.audio_tokens or 0, completion.audio_tokens or 0
-    fresh, text = max(0, usage.prompt_tokens - read - write - heard), max(0, usage.completion_tokens - reasoning - spoken)
+    read, write, reasoning = _count(prompt.cached_tokens), _count(prompt.cache_write_tokens), _count(completion.reasoning_tokens)
+    heard, spoken = _count(prompt.audio_tokens), _count(completion.audio_tokens)
+    fresh, text = _count(usage.prompt_tokens - read - write - heard), _count(usage.completion_tokens - reasoning - spoken)
     return Usage(fresh, read, write, heard, output_text=text, reasoning=reasoning, audio_output=spoken)
+
+
+def _count(tokens: int | None) -> int:
+    """What a server says may be less than nothing, or more than the ledger holds."""
+    return min(max(0, tokens or 0), MOST_TOKENS)
 
 
 def _clean(text: str) -> str:

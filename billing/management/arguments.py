@@ -1,6 +1,7 @@
 """What several commands are told."""
 
 from argparse import ArgumentTypeError
+from decimal import Decimal, InvalidOperation
 from uuid import UUID
 
 from django.utils import timezone
@@ -14,7 +15,7 @@ def month(text: str) -> Month:
     try:
         found = Month.named(text)
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is no month: write it as 2026-10.") from error
+        raise ArgumentTypeError(str(error)) from error
     if found.begins("Pacific/Kiritimati") > timezone.now():
         raise ArgumentTypeError(f"{text} has not begun yet.")
     return found
@@ -23,6 +24,17 @@ def month(text: str) -> Month:
 def last_month() -> Month:
     """The one that is over."""
     return Month.of(timezone.now(), "UTC").previous
+
+
+def amount(text: str) -> Decimal:
+    """A sum of money."""
+    try:
+        found = Decimal(text)
+    except InvalidOperation as error:
+        raise ArgumentTypeError(f"{text!r} is no amount.") from error
+    if not found.is_finite():
+        raise ArgumentTypeError(f"{text!r} is no amount.")
+    return found
 
 
 def user_id(text: str) -> UUID:

@@ -17,5 +17,8 @@ from billing.models.invoice import Series as Series
 from billing.models.invoice import TaxRate as TaxRate
 from billing.models.limit import Allowance as Allowance
 from billing.models.limit import Limit as Limit
+from billing.models.note import CreditNote as CreditNote
+from billing.models.payment import Payment as Payment
+from billing.models.payment import WebhookEvent as WebhookEvent
 from billing.models.price import Price as Price
 from billing.models.usage import UsageRecord as UsageRecord

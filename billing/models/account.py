@@ -81,6 +81,12 @@ class Account(models.Model):
     currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
     name = models.CharField(max_length=200, blank=True, help_text="As invoices have it.")
     address = models.TextField(blank=True, max_length=1000)
+    customer = models.CharField(
+        max_length=255, blank=True, help_text="As the provider of payments calls it: invoices are charged there; empty: paid otherwise."
+    )
+    payment_method = models.CharField(
+        max_length=255, blank=True, help_text="Which one the provider charges; empty: the customer's default source, if they have one."
+    )
     tax_region = models.CharField(max_length=50, blank=True, help_text="Whose tax is added; empty: none.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -116,6 +122,9 @@ class Account(models.Model):
         return self.plan.markup if self.plan else Decimal(0)
 
     def clean(self) -> None:
-        """A plan of another currency would make bills in two."""
+        """A plan of another currency, or money of one, would make bills in two."""
+        kept = Account.objects.filter(pk=self.pk).exclude(currency=self.currency)
+        if kept.filter(Q(invoices__isnull=False) | Q(credits__isnull=False)).exists():
+            raise ValidationError({"currency": "An account that has invoices or credit keeps its currency."})
         if self.plan is not None and self.plan.currency != self.currency:
             raise ValidationError({"plan": f"This plan is in {self.plan.currency}, the account in {self.currency}."})

@@ -29,6 +29,7 @@ class Credit(models.Model):
     class Kind(models.TextChoices):
         GRANTED = "granted", "Given"
         PURCHASED = "purchased", "Paid in"
+        RETURNED = "returned", "Paid before, and not owed"
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credits")
     kind = models.CharField(max_length=10, choices=Kind)
@@ -41,8 +42,9 @@ class Credit(models.Model):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(amount__gt=0, amount__lte=MOST), name="credit_not_absurd"),
-            models.CheckConstraint(condition=Q(kind__in=["granted", "purchased"]), name="credit_kind_known"),
+            # What comes back, or was paid in, may be more than anybody gives away.
+            models.CheckConstraint(condition=Q(amount__gt=0) & (~Q(kind="granted") | Q(amount__lte=MOST)), name="credit_not_absurd"),
+            models.CheckConstraint(condition=Q(kind__in=["granted", "purchased", "returned"]), name="credit_kind_known"),
         ]
 
     def __str__(self) -> str:

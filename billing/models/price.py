@@ -14,7 +14,7 @@ from django.db.models.functions import Now
 from billing.models.usage import TOKENS, UNITS
 
 # A price above it is a slip: the dearest model of today takes a few hundred for a million tokens.
-MOST = 1_000_000
+MOST, PLACES = 1_000_000, 10
 
 
 class Same(Func):
@@ -55,7 +55,7 @@ class Price(models.Model):
     model = models.CharField(max_length=200)
     unit = models.CharField(max_length=20, choices=[(name, name.replace("_", " ")) for name in (*TOKENS, *UNITS)])
     currency = models.CharField(max_length=3, default="USD", validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")])
-    amount = models.DecimalField(max_digits=20, decimal_places=10, validators=[MinValueValidator(0), MaxValueValidator(MOST)])
+    amount = models.DecimalField(max_digits=20, decimal_places=PLACES, validators=[MinValueValidator(0), MaxValueValidator(MOST)])
     per = models.PositiveIntegerField(default=1_000_000, validators=[MinValueValidator(1)])
     # Half open; an end that is missing is far away.
     valid = DateTimeRangeField()

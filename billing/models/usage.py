@@ -58,6 +58,9 @@ class UsageRecord(models.Model):
             models.UniqueConstraint(fields=["run_id", "attempt", "step", "kind"], name="usage_once_per_call", condition=Q(reverses=None)),
             models.UniqueConstraint(fields=["reverses"], name="usage_reversed_once"),
             models.CheckConstraint(condition=Q(reverses=None) | ~Q(reason=""), name="usage_reversed_for_a_reason"),
+            models.CheckConstraint(
+                condition=~Q(reverses=None) | Q(**{f"{name}__gte": 0 for name in (*TOKENS, *UNITS)}), name="usage_not_negative"
+            ),
         ]
 
     def __str__(self) -> str:

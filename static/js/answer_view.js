@@ -1,4 +1,5 @@
 /** One answer: the texts, thoughts and tool calls of all its rows, and how it ended. */
+import { actionButton, doubtfulButton } from "#action_button";
 import { copyButton } from "#code_block";
 import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
@@ -11,6 +12,7 @@ import { isActive } from "#thread_store";
 import { answerBlocks } from "#timeline";
 import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
+import { VersionPicker } from "#version_picker";
 
 const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard, data: DataView };
 
@@ -27,13 +29,20 @@ export class AnswerView {
     this.questions = new AllQuestions(tools);
     this.error = new ErrorBlock(retry);
     this.cost = element("span", { class: "answer-cost" });
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()));
+    this.versions = new VersionPicker();
+    this.again = actionButton("again", "Answer again", () => tools.branch(this.item.prompt), tools);
+    this.fork = actionButton("fork", "Copy to a new thread up to here", () => tools.fork(this.item.rows.at(-1).id), tools);
+    this.remove = doubtfulButton("trash", "Delete this answer", "Delete?", () => tools.remove(this.item.rows[0].id), tools);
+    const quote = actionButton("quote", "Quote", () => tools.quote(this.text()), tools);
+    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()), quote, this.again, this.fork, this.remove);
+    this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.actions);
+      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot);
   }
 
   update(item) {
     this.item = item;
+    this.versions.update(item.versions);
     const run = this.store.runs.get(item.run);
     const blocks = answerBlocks(this.store, item);
     this.drawBlocks(blocks);
@@ -78,7 +87,9 @@ export class AnswerView {
     setText(this.note, stopped ? "Stopped" : rows.some((row) => row.finish_reason === "length") ? "Cut off at the length limit" : "");
     this.note.hidden = !this.note.textContent;
     setText(this.cost, usageInWords(addUsages(rows.map((row) => row.usage))));
-    this.actions.hidden = active || !blocks.some((block) => block.kind === "text");
+    this.actions.hidden = active || rows.length === 0;
+    this.remove.hidden = !this.tools.mayDelete(this.store.messages.get(this.item.prompt));
+    this.again.hidden = !this.tools.mayWrite() || !this.item.prompt || Boolean(this.store.thread.assigned_to);
   }
 
   /** Only the last answer to a prompt may be tried again. */

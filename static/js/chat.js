@@ -14,6 +14,8 @@ import { startShell } from "#shell";
 import { ThreadSocket } from "#thread_socket";
 import { ThreadStore } from "#thread_store";
 import { Title } from "#title";
+import { uuid7 } from "#uuid";
+import { listedAs } from "#versions";
 
 const at = (id) => document.getElementById(id);
 const me = embedded("me");
@@ -29,6 +31,21 @@ const retry = async (run) => store.adopt(rowsOf(await request("POST", `/api/runs
 const stopRun = (run) => request("POST", `/api/runs/${run.id}/stop`);
 const answerCall = (call, result) => request("POST", `${path}/tool-calls/${call.id}/result`, { result });
 const settle = (call, happened, note) => request("POST", `${path}/tool-calls/${call.id}/settle`, { happened, note });
+/** Another version of the conversation from a prompt on, which is then shown. */
+async function branch(message, text) {
+  const { thread } = await request("POST", `${path}/branches`, { message, text, id: uuid7() });
+  location.assign(`/threads/${thread.id}/`);
+}
+
+/** A thread of one's own with all that was said up to a message, which is then shown. */
+async function fork(through) {
+  const { id } = await request("POST", `${path}/forks`, { through, id: uuid7() });
+  location.assign(`/threads/${id}/`);
+}
+
+const remove = (message) => request("DELETE", `${path}/messages/${message}`);
+const mayDelete = (row) => mayWrite() && [store.thread.owner?.id, row?.author?.id].includes(me.id);
+const quote = (text) => composer.insert(`${text.trim().replace(/^/gm, "> ")}\n\n`);
 const decide = (calls, approved, reason) => request("POST", `${path}/decisions`, {
   decisions: calls.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
 });
@@ -89,7 +106,7 @@ drawAgents();
 const personBar = new PersonBar(store, { node: at("person-bar"), path, me, operates });
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
-const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, decide, answer: answerCall, settle, mayWrite, operates });
+const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, branch, fork, remove, mayDelete, quote, complain: (text) => composer.complain(text), decide, answer: answerCall, settle, mayWrite, operates });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun, total: at("thread-usage"), usage: () => request("GET", `${path}/usage`) });
@@ -101,6 +118,6 @@ at("stop").addEventListener("click", stop);
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
-startShell({ currentId: threadId, onFrame: (frame) => composer.allowance.apply(frame) });
+startShell({ currentId: listedAs(store.thread), onFrame: (frame) => composer.allowance.apply(frame) });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
 if (matchMedia("(hover: hover)").matches) at("text").focus();

@@ -71,6 +71,13 @@ export class Composer {
     this.field.focus();
   }
 
+  /** Adds to what is in the field, and goes there. */
+  insert(text) {
+    this.put(this.field.value ? `${this.field.value.trimEnd()}\n\n${text}` : text);
+    this.field.focus();
+    this.field.setSelectionRange(this.field.value.length, this.field.value.length);
+  }
+
   /** Replaces what is in the field. */
   put(text) {
     this.field.value = text;

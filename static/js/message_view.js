@@ -1,22 +1,32 @@
 /** One message of a person (or of the system): a name, a time, plain text. */
+import { actionButton, doubtfulButton } from "#action_button";
 import { copyButton } from "#code_block";
 import { element, setText } from "#element";
+import { MessageEditor } from "#message_editor";
+import { VersionPicker } from "#version_picker";
 import { clockTime, fullTime } from "#times";
 
 export class MessageView {
-  constructor({ me }) {
-    this.me = me;
+  constructor(tools) {
+    const { me } = tools;
+    Object.assign(this, { me, tools });
     this.author = element("span", { class: "author" });
     this.time = element("time", {});
     this.note = element("span", { class: "note" });
     this.text = element("div", { class: "said" });
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text.textContent));
+    this.versions = new VersionPicker();
+    this.change = actionButton("pencil", "Change this message", () => this.edit(), tools);
+    this.remove = doubtfulButton("trash", "Delete this message", "Delete?", () => tools.remove(this.message.id), tools);
+    const quote = actionButton("quote", "Quote", () => tools.quote(this.text.textContent), tools);
+    this.actions = element("div", { class: "actions" }, copyButton(() => this.text.textContent), quote, this.change, this.remove);
+    this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message" },
-      element("header", {}, this.author, this.time, this.note), this.text, this.actions);
+      element("header", {}, this.author, this.time, this.note), this.text, this.foot);
   }
 
   /** Takes an item of the timeline: a stored row, or a message that is still on its way. */
-  update({ kind, message }) {
+  update({ kind, message, versions }) {
+    this.versions.update(versions);
     if (message === this.message) return;
     this.message = message;
     const outgoing = kind === "outgoing";
@@ -27,7 +37,29 @@ export class MessageView {
     setText(this.text, outgoing ? message.text : textOf(message));
     this.node.classList.toggle("of-person", message.provider === "human");
     setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : ""));
+    this.change.hidden = outgoing || message.role !== "user" || author?.id !== this.me.id || !this.tools.mayWrite();
+    this.remove.hidden = outgoing || !this.tools.mayDelete(message);
     if (!outgoing) this.showTime(message.created_at);
+  }
+
+  edit() {
+    const { message } = this;
+    this.editor = new MessageEditor(textOf(message), {
+      save: (text) => this.tools.branch(message.id, text),
+      closed: () => this.show(null),
+    });
+    this.show(this.editor);
+    this.editor.open();
+  }
+
+  /** The editor in place of the text, or the text again. */
+  show(editor) {
+    for (const node of [this.text, this.foot]) node.hidden = editor !== null;
+    if (editor) this.text.after(editor.node);
+    else {
+      this.editor.node.remove();
+      this.change.focus();
+    }
   }
 
   showTime(iso) {

@@ -2,6 +2,7 @@
 import { request } from "#api";
 import { arrange, element, setText } from "#element";
 import { dayGroup } from "#times";
+import { newest } from "#versions";
 
 const GROUPS = ["Today", "Yesterday", "Earlier"];
 const PAGE = 50;
@@ -44,8 +45,9 @@ export class ThreadList {
   }
 
   entry(thread) {
-    if (!this.entries.has(thread.id)) this.entries.set(thread.id, makeEntry(thread.id, thread.id === this.currentId));
-    const { node, title, dot } = this.entries.get(thread.id);
+    if (!this.entries.has(thread.id)) this.entries.set(thread.id, makeEntry(thread.id === this.currentId));
+    const { node, link, title, dot } = this.entries.get(thread.id);
+    link.href = `/threads/${newest(thread)}/`;
     setText(title, thread.title || "New thread");
     dot.hidden = !thread.running;
     return node;
@@ -59,11 +61,11 @@ export class ThreadList {
   }
 }
 
-function makeEntry(id, current) {
+function makeEntry(current) {
   const title = element("span", { class: "entry-title" });
   const dot = element("span", { class: "dot", role: "img", "aria-label": "answering" });
-  const link = element("a", { href: `/threads/${id}/`, "aria-current": current ? "page" : null }, title, dot);
-  return { node: element("li", {}, link), title, dot };
+  const link = element("a", { "aria-current": current ? "page" : null }, title, dot);
+  return { node: element("li", {}, link), link, title, dot };
 }
 
 class Group {

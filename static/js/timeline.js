@@ -1,16 +1,20 @@
 /** Turns a store into what is shown: items by position, and the blocks of one answer. Pure. */
 import { isActive } from "#thread_store";
+import { choices } from "#versions";
 
 const byPosition = (a, b) => a.order - b.order || a.step - b.step;
-const inAnswer = (row) => row.run !== null && (row.role === "assistant" || row.role === "tool");
+// Copies have no run; what a person answers is a message of its own.
+const inAnswer = (row) => (row.role === "assistant" || row.role === "tool") && row.provider !== "human";
 
-/** Items in order: `{key, kind: "message", message}`, `{key, kind: "answer", run, rows}`, `{key, kind: "outgoing", message}`. */
+/** Items in order: `{key, kind: "message", message}`, `{key, kind: "answer", run, rows, prompt}`, `{key, kind: "outgoing", message}`. */
 export function timeline(store) {
   const shown = (order) => store.before === null || order >= store.before;
   const items = [];
   const answers = new Map();
+  const prompts = new Map();
   for (const row of store.messages.values()) {
     if (!shown(row.order)) continue;
+    if (row.role === "user" && !(prompts.get(row.order)?.step_order < row.step_order)) prompts.set(row.order, row);
     if (inAnswer(row)) answerItem(answers, row.order, row.run).rows.push(row);
     else items.push({ key: row.id, kind: "message", message: row, order: row.order, step: row.step_order });
   }
@@ -19,12 +23,23 @@ export function timeline(store) {
     if (prompt && shown(prompt.order) && !hasAnswer(answers, run.id)) answerItem(answers, prompt.order, run.id);
   }
   items.push(...answers.values());
-  for (const item of answers.values()) placeAnswer(item);
+  for (const item of answers.values()) placeAnswer(item, prompts.get(item.order));
   items.sort(byPosition);
+  if (store.thread) placeVersions(items, store);
   for (const message of store.outbox.values()) {
     if (!store.messages.has(message.id)) items.push({ key: message.id, kind: "outgoing", message });
   }
   return items;
+}
+
+/** Each choice of versions belongs to the first item after the place where they part, if that is loaded. */
+function placeVersions(items, store) {
+  for (const choice of choices(store.thread)) {
+    const [order, step] = choice.after;
+    if (store.before !== null && order < store.before) continue;
+    const first = items.find((item) => item.order > order || (item.order === order && item.step > step));
+    if (first) first.versions = choice;
+  }
 }
 
 function answerItem(answers, order, run) {
@@ -35,7 +50,8 @@ function answerItem(answers, order, run) {
 
 const hasAnswer = (answers, run) => [...answers.values()].some((item) => item.run === run);
 
-function placeAnswer(item) {
+function placeAnswer(item, prompt) {
+  item.prompt = prompt?.id;
   item.rows.sort((a, b) => a.step_order - b.step_order);
   item.step = item.rows.length ? item.rows[0].step_order : Infinity;
 }

@@ -6,12 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Response, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Response, expect, sync_playwright
 
 from tests.site import Person, Site
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 CHROMIUM = shutil.which("chromium")
+# Milliseconds. A page of every hostile payload, beside the experiments on two cores, takes more than the usual five seconds.
+PATIENCE = 30_000
+expect.set_options(timeout=PATIENCE)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -74,7 +77,7 @@ def enter(browser: Browser, site: Site) -> Iterator[Enter]:
 
     def entered(person: Person | None, **options: Any) -> Tab:
         context = browser.new_context(**{"viewport": {"width": 1440, "height": 900}, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE)
         if person:
             context.add_cookies([{"name": name, "value": value, "url": site.url} for name, value in person.http.cookies.items()])
         tabs.append(Tab(context, site))

@@ -17,8 +17,8 @@ AUDIT = """([content, admin]) => {
   const NEVER = ["srcset", "ping", "srcdoc", "manifest", "attributionsrc", "contenteditable", "is"];
   const STRANGE = `iframe, object, embed, base, math, frame, frameset, applet, marquee, video, audio, picture, source, track, portal, xmp,
     plaintext, noembed, noframes, mglyph, image, x, [id="__proto__"]`;
-  const INSIDE = `script, style, meta, link, svg, template, noscript, title, area, map, body, html` +
-    (admin ? `, img:not([src^="/static/admin/"])` : `, img, textarea, select, form:not(.question)`);
+  const INSIDE = `script, style, meta, link, template, noscript, title, area, map, body, html` +
+    (admin ? `, svg:not([class="proportion"][aria-hidden]), img:not([src^="/static/admin/"])` : `, svg, img, textarea, select, form:not(.question)`);
   for (const node of document.querySelectorAll(STRANGE)) say("element", node);
   for (const root of document.querySelectorAll(content)) for (const node of root.querySelectorAll(INSIDE)) say("element", node);
   for (const node of document.querySelectorAll("*")) for (const { name, value } of node.attributes) {

@@ -104,9 +104,14 @@ def test_the_watcher_sees_harm(enter: Enter, alice: Person, shared: str, policy:
     for markup, *signs in HARMFUL:
         harm.seen.clear()
         page.locator("#messages").evaluate("(node, markup) => { node.innerHTML = markup; }", markup)
-        page.wait_for_timeout(100)
-        found = [text for text in harm.found() if "17" in text]
-        assert any(text.startswith(signs[0 if policy else -1]) for text in found), (markup, found)
+        sign, found = signs[0 if policy else -1], list[str]()
+        for _ in range(50):
+            found = [text for text in harm.found() if "17" in text]
+            if any(text.startswith(sign) for text in found):
+                break
+            page.wait_for_timeout(100)
+        else:
+            raise AssertionError((markup, found))
 
 
 # --- Threads -----------------------------------------------------------------------------------------------------------

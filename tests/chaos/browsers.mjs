@@ -21,6 +21,14 @@ globalThis.WebSocket = class extends Native {
   }
 };
 
+// A page that is closed has no timers any more; here they would keep it, and all that it holds.
+const { setInterval } = globalThis;
+globalThis.setInterval = (...what) => {
+  const timer = setInterval(...what);
+  here.getStore()?.timers.push(timer);
+  return timer;
+};
+
 const { ThreadSocket } = await import("#thread_socket");
 const { ThreadStore, isActive } = await import("#thread_store");
 const { answerBlocks, timeline } = await import("#timeline");
@@ -29,7 +37,7 @@ const say = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 class Browser {
   constructor({ id, site, thread, headers }) {
-    Object.assign(this, { id, site, headers, state: "", gone: null, connections: 0, ended: new Set(), longest: new Map() });
+    Object.assign(this, { id, site, headers, state: "", gone: null, connections: 0, timers: [], ended: new Set(), longest: new Map() });
     this.store = new ThreadStore();
     this.store.subscribe(() => this.look());
     here.run(this, () => {
@@ -70,6 +78,8 @@ class Browser {
     this.gone = 0;
     this.page.socket.gone = true;
     this.page.socket.socket = null;
+    this.timers.forEach(clearInterval);
+    clearTimeout(this.page.timer);
     this.socket.close();
   }
 }

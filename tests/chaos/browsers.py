@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import playwright
+import psutil
 
 HERE = Path(__file__).parent
 # The one that playwright brings: it has WebSockets that can be given headers.
@@ -57,6 +58,10 @@ class Browsers:
             while browser not in self.ended[run]:
                 await asyncio.sleep(0.01)
         return self.ended[run][browser]
+
+    def memory(self) -> int:
+        """MB that their process takes."""
+        return round(psutil.Process(self._node.pid).memory_info().rss / 1e6)
 
     async def _do(self, what: str, **command: Any) -> Any:
         number = next(self._numbers)

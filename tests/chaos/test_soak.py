@@ -84,7 +84,7 @@ async def test_soak(rig: Rig, crowd: Crowd, row: Row, request: pytest.FixtureReq
         while time.monotonic() < over:
             await asyncio.sleep(max(2.0, seconds / 60))
             await asyncio.to_thread(gauge.sample)
-            print(f"{row.runs} answers, MB: {gauge.now()}", flush=True)
+            print(f"{row.runs} answers, MB: {gauge.now()}, simulated browsers: {crowd.browsers.memory()}", flush=True)
     ended = await crowd.all_ended([thread for own in threads.values() for thread in own])
     problems = gauge.grown() + [f"a run {run['status']}" for run in ended if run["status"] != "succeeded"]
     problems += [f"{name} has died" for name, pid in pids.items() if rig.pid(name) != pid]

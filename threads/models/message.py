@@ -92,6 +92,15 @@ class Message(models.Model):
         return " ".join(part["text"] for part in self.content if part["type"] == "text")
 
     @property
+    def siblings(self) -> "MessageQuerySet":
+        """All rows of the answer that this one is part of; of anything else only itself."""
+        rows: MessageQuerySet = self.thread.messages.all()
+        if self.role not in (Message.Role.ASSISTANT, Message.Role.TOOL) or self.provider == "human":
+            return rows.filter(pk=self.pk)
+        answers = rows.filter(order=self.order, run=self.run_id, role__in=[Message.Role.ASSISTANT, Message.Role.TOOL])
+        return answers.exclude(provider="human")
+
+    @property
     def tool_call_ids(self) -> "list[UUID | str]":
         """The calls this row asks for or answers."""
         return [part["tool_call"] for part in self.content if "tool_call" in part]

@@ -90,7 +90,9 @@ class Thread(models.Model):
     kind = models.CharField(max_length=8, choices=Kind, default=Kind.MAIN)
     root = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="branches")
     parent = models.ForeignKey("self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children")
+    # The last position that was copied from the parent; null: nothing was.
     fork_order = models.IntegerField(null=True, blank=True)
+    fork_step = models.IntegerField(null=True, blank=True)
     last_activity = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -148,10 +150,27 @@ class Thread(models.Model):
         """The thread whose people and place in lists this one shares: itself, unless it is hidden."""
         return self.root if self.root and self.kind in self.HIDDEN else self
 
+    @property
+    def listed_as(self) -> UUID:
+        """The thread that stands for this one in lists: a branch is shown as its root."""
+        return self.root_id if self.root_id and self.kind == self.Kind.BRANCH else self.pk
+
+    @property
+    def lines(self) -> ThreadQuerySet:
+        """The conversation in all its versions: the root and its branches."""
+        return Thread.objects.filter(Q(pk=self.listed_as) | Q(root=self.listed_as, kind=self.Kind.BRANCH))
+
+    def change_lines(self, **fields: Any) -> None:
+        """Write these columns of the thread and of all its other versions; without any, only show them anew."""
+        with transaction.atomic():
+            for thread in self.locked(self.lines):
+                with Thread.changing(thread.pk) as change:
+                    change.update_thread(**fields)
+
     def admit(self, user: "User", role: str) -> None:
         """Let somebody in, or change what they may do; also into what is hidden behind the thread."""
         with transaction.atomic():
-            for thread in self._locked_family():
+            for thread in self.locked(self.family):
                 with Thread.changing(thread.pk) as change:
                     ThreadMember.objects.update_or_create(thread=thread, user=user, defaults={"role": role})
                     change.describe()
@@ -160,17 +179,17 @@ class Thread(models.Model):
         """Remove a member who is not the owner, and close their open pages; says whether there was one."""
         gone = 0
         with transaction.atomic():
-            for thread in self._locked_family():
+            for thread in self.locked(self.family):
                 with Thread.changing(thread.pk) as change:
                     gone += ThreadMember.objects.filter(thread=thread, user=user_id).exclude(role=ThreadMember.Role.OWNER).delete()[0]
                     change.describe()
                     change.dismissed(user_id)
         return gone > 0
 
-    def _locked_family(self) -> "list[Thread]":
-        """Nobody begins a hidden thread meanwhile."""
-        Thread.objects.select_for_update(no_key=True).get(pk=self.pk)
-        return list(self.family.order_by("pk"))
+    def locked(self, threads: ThreadQuerySet) -> "list[Thread]":
+        """These of the conversation's threads, in the order of locks. Nobody begins one, or lets somebody in, before the commit."""
+        Thread.objects.select_for_update(no_key=True).get(pk=self.listed_as)
+        return list(threads.order_by("pk"))
 
     def begin_child(self, agent: str, title: str) -> "Thread":
         """A hidden thread with the same people, in which another agent is asked."""

@@ -1,24 +1,14 @@
 """Puts money on an account."""
 
-from argparse import ArgumentTypeError
 from datetime import date
-from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.management.arguments import user_id
+from billing.management.arguments import amount, user_id
 from billing.models import Account, Credit
-
-
-def amount(text: str) -> Decimal:
-    """A sum of money."""
-    try:
-        return Decimal(text)
-    except InvalidOperation as error:
-        raise ArgumentTypeError(f"{text!r} is no amount.") from error
 
 
 class Command(BaseCommand):
