@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 
 from agents.api import agents as agent_rows
 from threads.access import is_operator, thread_for
-from threads.api import threads as list_threads
+from threads.lists import listing
 from threads.models import Thread, User
 from threads.sync import snapshot
 
@@ -19,7 +19,7 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     common = {
         "me": {"id": str(user.pk), "name": user.name},
-        "listing": list_threads(request),  # type: ignore[arg-type]  # behind login_required
+        "listing": listing(user),
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
     }

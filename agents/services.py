@@ -61,6 +61,8 @@ def send(
 ) -> tuple[Message, Run | None]:
     """Save a prompt and queue its answer. The same id and text again return the same rows and change nothing.
 
+    An archived thread is active again.
+
     There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
     `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
     StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken), LimitExceeded,
@@ -72,18 +74,21 @@ def send(
     chosen.stored(options)
     message_id = message_id or uuid7()
     try:
-        with Thread.changing(thread.pk) as change:
-            if existing := repeated(message_id, thread, user, text):
-                return existing, existing.answers.order_by("created_at").first()
-            if meanwhile == "reject" and change.thread.runs.live().exists():
-                raise Busy("An answer is being written.")
-            answer = answer and not change.thread.awaits_human
-            tokens = estimate(change.thread, text)
-            if answer:
-                _make_way(change, interrupt=meanwhile == "interrupt")
-            saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
-            admit_run(user, chosen, tokens, saved[1])
-            return saved
+        with transaction.atomic():
+            if thread.status == Thread.Status.ARCHIVED:
+                thread.change_lines(status=Thread.Status.ACTIVE)
+            with Thread.changing(thread.pk) as change:
+                if existing := repeated(message_id, thread, user, text):
+                    return existing, existing.answers.order_by("created_at").first()
+                if meanwhile == "reject" and change.thread.runs.live().exists():
+                    raise Busy("An answer is being written.")
+                answer = answer and not change.thread.awaits_human
+                tokens = estimate(change.thread, text)
+                if answer:
+                    _make_way(change, interrupt=meanwhile == "interrupt")
+                saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
+                admit_run(user, chosen, tokens, saved[1])
+                return saved
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
 

@@ -13,6 +13,7 @@ from agents.describing import describe
 from agents.indexing import embed_in_background
 from agents.models import RequestLog
 from agents.process import process
+from threads.deleting import empty_bin
 from threads.figures import NAME
 from threads.logs import about
 from threads.models import Delta, Process, Run, Tombstone
@@ -54,11 +55,12 @@ def embed() -> None:
 
 @shared_task
 def prune() -> None:
-    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests, processes of the past."""
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests, processes of the past, discarded threads."""
     RequestLog.objects.old().delete()
     Delta.objects.history().delete()
     Tombstone.objects.prune()
     Process.objects.forgotten().delete()
+    empty_bin()
 
 
 @signals.worker_ready.connect

@@ -10,11 +10,9 @@ from billing.models import Allowance
 from threads.broadcast import user_group
 from threads.caps import crowd
 from threads.consumers import NOT_YOURS, PushSocket
+from threads.lists import listing
 from threads.models import Thread
-from threads.rows import Json, thread_rows
 from threads.watch import Seen, read
-
-NEWEST = 50
 
 
 class MeSocket(PushSocket):
@@ -29,11 +27,11 @@ class MeSocket(PushSocket):
         await self.catch_up(None, {})
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
-        """The newest threads; this feed has no versions."""
+        """The list of threads; this feed has no versions."""
         del version, cursors
         async with self.lock:
-            self.digest, threads, limits = await read(lambda: (self._digest(), self._newest(), admission.state(self.user)))
-            await self.send(msgspec.json.encode({"type": "threads", "threads": threads}).decode())
+            self.digest, threads, limits = await read(lambda: (self._digest(), listing(self.user), admission.state(self.user)))
+            await self.send(msgspec.json.encode({"type": "threads", **threads}).decode())
             await self.send(msgspec.json.encode(limits).decode())
 
     async def limits(self, message: dict[str, Any]) -> None:
@@ -48,11 +46,9 @@ class MeSocket(PushSocket):
         if ping and seen.signed_in and await read(self._digest) != self.digest:
             await self.catch_up(None, {})
 
-    def _newest(self) -> list[Json]:
-        return thread_rows(Thread.objects.filter(members__user=self.user).listed().values_list("pk", flat=True)[:NEWEST])
-
     def _digest(self) -> tuple[Any, ...]:
-        threads = Thread.objects.filter(members__user=self.user).aggregate(Count("id"), Max("last_activity"))
+        own = Thread.objects.visible_to(self.user)
+        threads = own.aggregate(Count("id"), Max("last_activity"), Max("members__seen_at"), Max("members__pinned_at"))
         return threads, Allowance.objects.filter(key=str(self.user.pk)).aggregate(Max("at"), Sum("value"))
 
 

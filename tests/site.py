@@ -122,6 +122,10 @@ class Person:
         """A command to the API."""
         return self.http.post(f"/api{path}", json=body, headers=self._headers())
 
+    def patch(self, path: str, **body: Any) -> httpx2.Response:
+        """A change over the API."""
+        return self.http.patch(f"/api{path}", json=body, headers=self._headers())
+
     def delete(self, path: str) -> httpx2.Response:
         """A deletion over the API."""
         return self.http.delete(f"/api{path}", headers=self._headers())

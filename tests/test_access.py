@@ -35,7 +35,7 @@ TITLE, WORDS, MEMORY, MODEL = b"Trip", b"Question", b"window seats", b"secret-mo
 
 @dataclass(frozen=True)
 class Route:
-    """An address, and what is needed for it: `view`, `write`, `manage` or `operate` in its thread, `operator` without one, `person`
+    """An address, and what is needed for it: `view`, `write`, `manage`, `member` (not as an operator) or `operate` in its thread, `operator` without one, `person`
     (anybody who is signed in), `nobody`, or `open` to all the world. `ok` is what those get who may."""
 
     method: str
@@ -75,6 +75,10 @@ ROUTES = [
     Route("GET", "/api/threads/{thread}", "view"),
     Route("PATCH", "/api/threads/{thread}", "write", 200, {"title": "New"}),
     Route("PATCH", "/api/threads/{thread}", "manage", 200, {"status": "archived"}),
+    Route("PATCH", "/api/threads/{thread}/mine", "member", 200, {"pinned": True}),
+    Route("POST", "/api/threads/delete", "manage", 204, {"threads": ["{thread}"]}),
+    Route("POST", "/api/threads/restore", "nobody", 204, {"threads": ["{thread}"]}),
+    Route("GET", "/api/search?words=Question", "person"),
     Route("GET", "/api/threads/{thread}/members", "view"),
     Route("POST", "/api/threads/{thread}/members", "manage", 201, {"username": "guest"}),
     Route("DELETE", "/api/threads/{thread}/members/{guest}", "manage", 204),
@@ -121,9 +125,15 @@ ROLES = {
     "view": ("viewer", "writer", "owner", "operator"),
     "write": ("writer", "owner", "operator"),
     "manage": ("owner",),
+    "member": ("viewer", "writer", "owner"),
     "operate": ("operator",),
 }
-INCLUDED = {"read": ["view"], "write": ["view", "write"], "manage": ["view", "write", "manage"], "operate": ["view", "write", "operate"]}
+INCLUDED = {
+    "read": ["view"],
+    "write": ["view", "member", "write"],
+    "manage": ["view", "member", "write", "manage"],
+    "operate": ["view", "member", "write", "operate"],
+}
 
 
 def expected(route: Route, who: str) -> int:
@@ -144,7 +154,7 @@ def expected(route: Route, who: str) -> int:
         return {"person": route.ok, "nobody": 404, "operator": route.ok if operates else 403}[route.need]
     if role == "operator" and not operates:
         return 404
-    if role in ("stranger", "staff"):
+    if role in ("stranger", "staff") or (role == "operator" and route.need == "member"):
         return 404
     allowed = role in ROLES[route.need] and (not scope or route.need in INCLUDED[scope])
     return route.ok if allowed else 403
@@ -181,7 +191,7 @@ def test_every_address_is_listed() -> None:
     }
     short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
     short["note"] = "<uuid:note_id>"
-    listed = {route.path.format(**short) for route in ROUTES}
+    listed = {route.path.partition("?")[0].format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
     assert {path.rstrip("/") for path in found} == {path.rstrip("/") for path in listed}
@@ -207,7 +217,7 @@ class Cast:
     def ask(self, client: Client, route: Route) -> tuple[int, bytes]:
         """The answer to a request, which leaves nothing behind."""
         address = route.path.format(**self.things)
-        body = "" if route.body is None else json.dumps(route.body)
+        body = "" if route.body is None else json.dumps(route.body).replace("{thread}", str(self.things["thread"]))
         version = Thread.objects.get(pk=self.things["thread"]).version
         # A reading request sets its own isolation level, which no transaction around it would let it do.
         with transaction.atomic() if route.method != "GET" else nullcontext():

@@ -42,7 +42,7 @@ def thread_for(user: User, thread_id: UUID | str, need: Need = "view") -> Thread
     role = thread.role if thread else ""  # type: ignore[attr-defined]
     # Asked last: it is a lookup of its own, and members do not need it.
     if role not in ROLES[need] and is_operator(user):
-        thread, role = thread or Thread.objects.filter(pk=thread_id).first(), "operator"
+        thread, role = thread or Thread.objects.kept().filter(pk=thread_id).first(), "operator"
     if thread is None:
         raise Http404("There is no such thread.")
     _require(role, need)
@@ -63,7 +63,7 @@ def run_for(user: User, run_id: UUID | str, need: Need = "view") -> Run:
 def may_view(user: User, thread_id: UUID | str) -> bool:
     """Whether the user belongs to the thread, or is an operator."""
     return Thread.objects.visible_to(user).filter(pk=thread_id).exists() or (
-        is_operator(user) and Thread.objects.filter(pk=thread_id).exists()
+        is_operator(user) and Thread.objects.kept().filter(pk=thread_id).exists()
     )
 
 

@@ -1,6 +1,5 @@
-"""Threads over HTTP: list, make, rename, share, read."""
+"""A thread over HTTP: who belongs to it, and what was said; the list of threads is in `threads.lists`."""
 
-from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,7 +9,7 @@ from ninja import Router, Schema, Status
 from threads.access import SignedRequest, thread_for
 from threads.deleting import delete_messages
 from threads.errors import BadInput
-from threads.models import Memory, Message, Run, Thread, User
+from threads.models import Memory, Message, Run, User
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
@@ -23,23 +22,6 @@ class NewMember(Schema):
 
     username: str
     role: Literal["viewer", "writer"] = "writer"
-
-
-@router.get("/threads")
-def threads(request: SignedRequest, before: str = "", limit: int = 50, title: str = "") -> Json:
-    """The caller's threads, newest activity first; `before` continues where the last page ended. With `title` those whose titles have
-    these words, in one page."""
-    found = Thread.objects.visible_to(request.user).listed()
-    if title:
-        ids = list(found.titled(title[:200]).values_list("pk", flat=True)[: _limit(limit)])
-        rows = {row["id"]: row for row in thread_rows(ids)}
-        return {"threads": [rows[str(pk)] for pk in ids], "before": None}
-    if before:
-        moment, pk = _cursor(before)
-        found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
-    ids = list(found.values_list("pk", flat=True)[: _limit(limit) + 1])
-    shown = thread_rows(ids[:limit])
-    return {"threads": shown, "before": f"{shown[-1]['last_activity']},{shown[-1]['id']}" if len(ids) > limit else None}
 
 
 @router.get("/threads/{uuid:thread_id}")
@@ -83,7 +65,7 @@ def messages(
     """Whole turns, ascending, newest page first; `before` (an order) continues downwards. `view=rows` gives the socket's rows."""
     thread = thread_for(request.user, thread_id)
     with one_moment():
-        rows, runs, calls, more = page(thread, before, _limit(limit))
+        rows, runs, calls, more = page(thread, before, checked_limit(limit))
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
     shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
     return {"messages": shown, "runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls], "before": more}
@@ -109,7 +91,7 @@ def delete_message(request: SignedRequest, thread_id: UUID, message_id: UUID) ->
 def tool_calls(request: SignedRequest, thread_id: UUID, limit: int = 100) -> Json:
     """Tool calls with state, arguments, progress and result, newest first."""
     calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
-    return {"tool_calls": [tool_call_row(call) for call in calls[: _limit(limit)]]}
+    return {"tool_calls": [tool_call_row(call) for call in calls[: checked_limit(limit)]]}
 
 
 @router.get("/memories")
@@ -131,15 +113,8 @@ def _described(pk: UUID) -> Json:
     return thread_rows([pk])[0]
 
 
-def _limit(limit: int) -> int:
+def checked_limit(limit: int) -> int:
+    """How many rows somebody asks for; BadInput if they are none, or too many."""
     if not 1 <= limit <= 200:
         raise BadInput("limit", "limit must be between 1 and 200.")
     return limit
-
-
-def _cursor(before: str) -> tuple[datetime, UUID]:
-    try:
-        moment, pk = before.split(",")
-        return datetime.fromisoformat(moment), UUID(pk)
-    except ValueError as error:
-        raise BadInput("before", "before must be the cursor of an earlier page.") from error

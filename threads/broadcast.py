@@ -15,7 +15,7 @@ import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from threads.rows import HIDDEN, Json, thread_rows
+from threads.rows import Json, Marks, marked_rows, own_row
 
 if TYPE_CHECKING:
     from threads.models import Thread
@@ -76,26 +76,30 @@ def frame_message(frame: Json) -> Json:
 
 def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
     """Push a committed change to the thread's watchers; with the thread itself, to its members' lists too, if that changed."""
-    row = _row(thread.pk) if described else None
+    row, marks = _row(thread.pk) if described else (None, {})
     watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
-    publish([watchers, *_feeds(row if thread.listed_as == thread.pk or row is None else _row(thread.listed_as))])
+    publish([watchers, *_feeds(*((row, marks) if thread.listed_as == thread.pk or row is None else _row(thread.listed_as)))])
 
 
 def listed(thread: "Thread") -> None:
     """Show the thread anew in the lists of its members."""
-    publish(_feeds(_row(thread.listed_as)))
+    publish(_feeds(*_row(thread.listed_as)))
 
 
-def _row(thread_id: UUID) -> Json | None:
-    return next(iter(thread_rows([thread_id])), None)
+def marked(thread: "Thread", user_id: UUID) -> None:
+    """Show the thread anew in the list of one member, whose marks of it changed."""
+    row, marks = _row(thread.pk)
+    publish(_feeds(row, {str(user_id): marks[str(user_id)]} if str(user_id) in marks else {}))
 
 
-def _feeds(row: Json | None) -> list[tuple[str, Json]]:
-    """One message for each member; hidden threads are in no list."""
-    if row is None or row["kind"] in HIDDEN:
-        return []
-    message: Json = {"type": "frame", "text": msgspec.json.encode({"type": "thread", "thread": row}).decode()}
-    return [(user_group(member["id"]), message) for member in row["members"]]
+def _row(thread_id: UUID) -> tuple[Json | None, Marks]:
+    return next(iter(marked_rows([thread_id])), (None, {}))
+
+
+def _feeds(row: Json | None, marks: Marks) -> list[tuple[str, Json]]:
+    """One message for each whose list has it."""
+    frames = {user: {"type": "thread", "thread": own_row(row, marks, user)} for user in marks} if row else {}
+    return [(user_group(user), {"type": "frame", "text": msgspec.json.encode(frame).decode()}) for user, frame in frames.items()]
 
 
 def gone(thread_id: UUID, user_ids: Iterable[UUID]) -> None:

@@ -1,17 +1,23 @@
-"""Deleting for good: messages, threads, people. What is gone is told to every browser that had it (tombstones)."""
+"""Deleting: messages and people for good, threads at first so that they can be brought back. What is gone is told to every browser that
+had it (tombstones)."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models import Q, QuerySet
+from django.utils import timezone
 
 from threads import broadcast
 from threads.models import Message, Run, Thread, User
 from threads.models.run import RunQuerySet
 
 Position = tuple[int, int]
+# For so long a deleted thread can be brought back.
+UNDO = timedelta(hours=1)
+AT_ONCE = 100
 
 
 def delete_messages(thread_id: UUID, ids: Iterable[UUID]) -> list[UUID]:
@@ -27,8 +33,39 @@ def delete_range(thread_id: UUID, start: Position, end: Position) -> int:
     return len(_delete(thread_id, Message.objects.between(start, end)))
 
 
+def discard(thread: Thread) -> None:
+    """Let nobody find a thread any more, in any of its versions; until UNDO is over it can be brought back. An answer that is being
+    written ends as stopped."""
+    with transaction.atomic():
+        members = list(thread.head.members.values_list("user_id", flat=True))
+        _mark_deleted(thread.head, timezone.now())
+        transaction.on_commit(lambda: broadcast.gone(thread.head.pk, members), robust=True)
+
+
+def bring_back(thread: Thread) -> None:
+    """Let a discarded thread be found again, as it was."""
+    with transaction.atomic():
+        _mark_deleted(thread, None)
+
+
+def _mark_deleted(thread: Thread, moment: datetime | None) -> None:
+    for each in thread.locked(thread.family):
+        _stop(each.runs.all())
+        with Thread.changing(each.pk) as change:
+            change.update_thread(deleted_at=moment)
+
+
+def empty_bin() -> int:
+    """Delete for good what was discarded longer ago than UNDO, some of it at once; says how many threads went."""
+    over = Thread.objects.filter(deleted_at__lt=timezone.now() - UNDO).exclude(kind__in=Thread.HIDDEN)
+    doomed = list(over.order_by("deleted_at")[:AT_ONCE])
+    for thread in doomed:
+        delete_thread(thread)
+    return len(doomed)
+
+
 def delete_thread(thread: Thread) -> None:
-    """Delete a thread with everything in it, and its branches. An answer that is being written ends as stopped."""
+    """Delete for good a thread with everything in it, and its branches. An answer that is being written ends as stopped."""
     members = list(thread.members.values_list("user_id", flat=True))
     with transaction.atomic():
         for each in thread.family:

@@ -15,6 +15,8 @@ Json = dict[str, Any]
 # Kinds of threads that are in no list.
 HIDDEN = ("branch", "child")
 
+# How a thread stands in the lists of those who have it there, by their ids.
+Marks = dict[str, Json]
 # Each prompt, answer and connect reads its thread like this. Through the ORM it is two statements and 1.5 ms of CPU, not 0.05.
 THREADS = """
 SELECT json_build_object(
@@ -25,6 +27,8 @@ SELECT json_build_object(
     'human_wanted_at', t.human_wanted_at,
     'members', (SELECT coalesce(json_agg(json_build_object('id', u.id, 'name', {name}, 'role', m.role) ORDER BY m.id), '[]')
                 FROM threads_threadmember m JOIN threads_user u ON u.id = m.user_id WHERE m.thread_id = t.id),
+    'marks', (SELECT coalesce(json_object_agg(m.user_id, json_build_object('pinned_at', m.pinned_at, 'seen_at', m.seen_at)), '{{}}')
+              FROM threads_threadmember m WHERE m.thread_id = t.id AND t.deleted_at IS NULL AND t.kind NOT IN {hidden}),
     'branches', (SELECT coalesce(json_agg(json_build_object(
                      'id', b.id, 'parent', b.parent_id, 'after', json_build_array(coalesce(b.fork_order, -1), coalesce(b.fork_step, 0)),
                      'last_activity', b.last_activity) ORDER BY b.created_at, b.id), '[]')
@@ -33,7 +37,11 @@ SELECT json_build_object(
         OR EXISTS (SELECT FROM threads_thread b JOIN threads_run r ON r.thread_id = b.id
                    WHERE b.root_id = t.id AND b.kind = 'branch' AND r.status IN {live})
 )::text FROM threads_thread t WHERE t.id = ANY(%s) ORDER BY t.last_activity DESC, t.id DESC
-""".format(name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)", live="('queued', 'running', 'waiting')")
+""".format(
+    name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)",
+    live="('queued', 'running', 'waiting')",
+    hidden=HIDDEN,
+)
 
 
 def _time(value: datetime | None) -> str | None:
@@ -49,11 +57,27 @@ def person(user: "User | None") -> Json | None:
     return {"id": str(user.pk), "name": user.name} if user else None
 
 
-def thread_rows(ids: Iterable[UUID]) -> list[Json]:
-    """These threads with their people, and whether somebody is answering; newest activity first."""
+def marked_rows(ids: Iterable[UUID]) -> list[tuple[Json, Marks]]:
+    """These threads as in `thread_rows`, and how each stands in people's lists; what is deleted or hidden stands in none."""
     with connection.cursor() as cursor:
         cursor.execute(THREADS, [list(ids)])
-        return [msgspec.json.decode(text) for (text,) in cursor.fetchall()]
+        rows = [msgspec.json.decode(text) for (text,) in cursor.fetchall()]
+    return [(row, row.pop("marks")) for row in rows]
+
+
+def thread_rows(ids: Iterable[UUID]) -> list[Json]:
+    """These threads with their people, and whether somebody is answering; newest activity first."""
+    return [row for row, _ in marked_rows(ids)]
+
+
+def own_rows(ids: Iterable[UUID], reader: UUID) -> list[Json]:
+    """These threads, and as `mine` how each stands in the reader's list."""
+    return [own_row(row, marks, reader) for row, marks in marked_rows(ids)]
+
+
+def own_row(row: Json, marks: Marks, reader: UUID | str) -> Json:
+    """A thread as this reader's list shows it."""
+    return row | {"mine": marks.get(str(reader))}
 
 
 def message_row(message: "Message") -> Json:

@@ -34,7 +34,7 @@ class Scope:
     @property
     def condition(self) -> str:
         """SQL about a table `c` of chunks or `e` of embeddings."""
-        return "{t}.user_id = %(owner)s" if self.owner else "{t}.thread_id = %(thread)s"
+        return OWNED if self.owner else "{t}.thread_id = %(thread)s"
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -43,6 +43,8 @@ class Scope:
         return {"thread": self.thread, "owner": self.owner, "order": order, "step_order": step_order}
 
 
+OWNED = """{t}.user_id = %(owner)s AND {t}.thread_id NOT IN (
+    SELECT id FROM threads_thread WHERE owner_id = %(owner)s AND deleted_at IS NOT NULL)"""
 # What was said after the question, in its own thread, is no context of it.
 NOT_YET = """(%(order)s::int IS NULL OR c.thread_id IS DISTINCT FROM %(thread)s::uuid
               OR (c."order", c.step_order) < (%(order)s::int, %(step_order)s::int))"""

@@ -48,7 +48,7 @@ def snapshot(thread_id: UUID | str, version: int | None = None, cursors: Mapping
     Without a version, or when the browser is too far behind, it is the newest page, with `reset`. Raises Thread.DoesNotExist.
     """
     with one_moment():
-        thread = Thread.objects.get(pk=thread_id)
+        thread = Thread.objects.kept().get(pk=thread_id)
         if version is not None and thread.sync_floor <= version <= thread.version:
             frame = _newer(thread, version, cursors or {}, wanted)
             if frame is not None:

@@ -32,13 +32,13 @@ READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
 
 LOOK = """
 SELECT w.n - 1, u.is_active AND (k.id IS NOT NULL OR (s.session_key IS NOT NULL AND u.password = w.password)),
-       m.id IS NOT NULL OR w.thread IS NULL OR (t.id IS NOT NULL AND (w.key IS NULL OR 'operate' = ANY(k.scopes))
+       w.thread IS NULL OR (t.id IS NOT NULL AND (m.id IS NOT NULL OR (w.key IS NULL OR 'operate' = ANY(k.scopes))
            AND (u.is_superuser OR EXISTS (
            SELECT FROM auth_permission p WHERE p.codename = 'operate_thread' AND p.content_type_id = (
                    SELECT id FROM django_content_type WHERE app_label = 'threads' AND model = 'thread')
                AND (EXISTS (SELECT FROM threads_user_user_permissions o WHERE o.user_id = u.id AND o.permission_id = p.id)
                     OR EXISTS (SELECT FROM threads_user_groups g JOIN auth_group_permissions o ON o.group_id = g.group_id
-                               WHERE g.user_id = u.id AND o.permission_id = p.id))))),
+                               WHERE g.user_id = u.id AND o.permission_id = p.id)))))),
        t.version,
        (SELECT json_object_agg(r.id, coalesce(
                    (SELECT d."end" FROM threads_delta d WHERE d.run_id = r.id AND d.attempt = r.attempt AND d.start >= r.base
@@ -49,7 +49,7 @@ LEFT JOIN django_session s ON s.session_key = w.session AND s.expire_date > now(
 LEFT JOIN threads_apikey k ON k.id = w.key AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > now())
 LEFT JOIN threads_user u ON u.id = w.person
 LEFT JOIN threads_threadmember m ON m.user_id = w.person AND m.thread_id = w.thread
-LEFT JOIN threads_thread t ON t.id = w.thread
+LEFT JOIN threads_thread t ON t.id = w.thread AND t.deleted_at IS NULL
 """
 
 

@@ -49,6 +49,12 @@ export class MessageList {
     arrange(this.node, this.items.map((item) => this.views.get(item.key).node));
   }
 
+  /** What shows the message of this id, or null. */
+  nodeOf(id) {
+    const item = this.items.find(({ message, rows }) => message?.id === id || rows?.some((row) => row.id === id));
+    return item ? this.views.get(item.key).node : null;
+  }
+
   tick() {
     for (const run of this.store.activeRuns) {
       for (const item of this.items) if (item.run === run.id) this.views.get(item.key)?.tick();

@@ -2,13 +2,14 @@
 import { request } from "#api";
 
 const PAGE = 50;
+const LARGEST_PAGE = 200;
 const NEAR = 600; // pixels from the top
 const PAUSE = 3000; // after a failure
 
 export class Older {
   constructor({ store, list, scroll, scroller, note, path }) {
     Object.assign(this, { store, list, scroll, scroller, note, path });
-    this.loading = false;
+    this.coming = null;
     scroller.addEventListener("scroll", () => this.check(), { passive: true });
     store.subscribe(({ run }) => run === null && this.check());
     this.check();
@@ -16,14 +17,24 @@ export class Older {
 
   check() {
     this.note.hidden = this.store.before === null;
-    if (!this.loading && this.store.before !== null && this.scroller.scrollTop < NEAR) this.load();
+    if (!this.coming && this.store.before !== null && this.scroller.scrollTop < NEAR) this.next();
   }
 
-  async load() {
-    this.loading = true;
+  /** Loads pages until `there()`, or the beginning, or `most` of them. */
+  async reach(there, most) {
+    for (let pages = 0; pages < most && !there() && this.store.before !== null; pages += 1) await this.next(LARGEST_PAGE);
+  }
+
+  /** One page more, or the one that is on its way. */
+  next(limit = PAGE) {
+    this.coming ??= this.load(limit).finally(() => (this.coming = null));
+    return this.coming;
+  }
+
+  async load(limit) {
     const before = this.store.before;
     try {
-      const page = await request("GET", `${this.path}/messages?${new URLSearchParams({ before, limit: PAGE, view: "rows" })}`);
+      const page = await request("GET", `${this.path}/messages?${new URLSearchParams({ before, limit, view: "rows" })}`);
       this.scroll.hold(() => {
         this.store.adoptOlder(before, page);
         this.list.draw();
@@ -31,7 +42,6 @@ export class Older {
     } catch {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
-    this.loading = false;
     requestAnimationFrame(() => this.check());
   }
 }

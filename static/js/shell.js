@@ -1,12 +1,17 @@
 /** What every page of the chat has: the live list of threads, and the panes that slide in on small screens. */
 import { signIn } from "#api";
 import { embedded } from "#element";
+import { Seen } from "#seen";
 import { LiveSocket } from "#socket";
+import { offerUndoFromBefore } from "#thread_commands";
 import { ThreadList } from "#thread_list";
+import { ThreadSearch } from "#thread_search";
 
 /** Starts list and panes; `onState` is told how the feed's connection is, `onFrame` its frames. */
 export function startShell({ currentId = null, onState = () => {}, onFrame = () => {} } = {}) {
-  const list = new ThreadList(document.getElementById("thread-list"), embedded("listing"), currentId);
+  const at = (id) => document.getElementById(id);
+  const list = new ThreadList(at("thread-list"), embedded("listing"), { me: embedded("me"), currentId, seen: new Seen() });
+  new ThreadSearch({ field: at("search"), node: at("found"), instead: at("thread-list") });
   const take = (frame) => {
     list.apply(frame);
     onFrame(frame);
@@ -25,6 +30,7 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
       document.querySelector("a.new-thread").click();
     }
   });
+  offerUndoFromBefore();
   if (matchMedia("(min-width: 1100px)").matches && localStorage.getItem("activity") !== "closed") toggle("activity", true);
 }
 

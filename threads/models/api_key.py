@@ -28,7 +28,7 @@ class Scope(models.TextChoices):
 
     READ = "read", "Read what the owner may read"
     WRITE = "write", "Ask agents, stop, decide; includes reading"
-    MANAGE = "manage", "Share threads and archive them; includes writing"
+    MANAGE = "manage", "Share, archive and delete threads; includes writing"
     OPERATE = "operate", "Act as an operator, if the owner is one; includes writing"
 
 

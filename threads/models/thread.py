@@ -26,9 +26,13 @@ if TYPE_CHECKING:
 class ThreadQuerySet(models.QuerySet["Thread"]):
     """Which threads."""
 
+    def kept(self) -> "ThreadQuerySet":
+        """All but those that were deleted a short while ago, and can still be brought back."""
+        return self.filter(deleted_at=None)
+
     def visible_to(self, user: "User") -> "ThreadQuerySet":
         """Threads the user belongs to in any role."""
-        return self.filter(members__user=user)
+        return self.kept().filter(members__user=user)
 
     def listed(self) -> "ThreadQuerySet":
         """As a list shows them: newest activity first, hidden branches left out."""
@@ -38,7 +42,7 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """Conversations that wait for any person, and those that this one has; newest activity first."""
         asked = self.filter(tool_calls__status="requested").values("pk")
         wanted = Q(human_wanted_at__isnull=False) | Q(assigned_to=operator) | Q(pk__in=asked)
-        return self.filter(wanted).order_by("-last_activity", "-id")
+        return self.kept().filter(wanted).order_by("-last_activity", "-id")
 
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
@@ -95,6 +99,8 @@ class Thread(models.Model):
     fork_step = models.IntegerField(null=True, blank=True)
     last_activity = models.DateTimeField(db_default=Now())
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    # Nobody finds it since then, and soon it is gone for good; see `threads.deleting`.
+    deleted_at = models.DateTimeField(null=True, blank=True)
 
     objects = ThreadQuerySet.as_manager()
 
@@ -104,6 +110,7 @@ class Thread(models.Model):
             models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
             models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
             GinIndex(SearchVector("title", config="simple"), name="thread_by_title"),
+            models.Index(fields=["deleted_at"], name="thread_deleted", condition=Q(deleted_at__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
@@ -232,6 +239,9 @@ class ThreadMember(models.Model):
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=8, choices=Role, default=Role.WRITER)
+    # How the thread stands in this person's own list. What was said after `seen_at` is new to them; null: all of it.
+    pinned_at = models.DateTimeField(null=True, blank=True)
+    seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         constraints = [

@@ -1,0 +1,155 @@
+"""The list of threads: what one does to them, what others see of it, and finding what was said."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Enter
+from tests.site import Person, Site, until
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+SIZES = [{}, PHONE]
+
+
+@pytest.fixture
+def carol(site: Site) -> Person:
+    return site.person("carol")
+
+
+def titled(person: Person, title: str) -> str:
+    thread = person.new_thread("story")
+    assert person.patch(f"/threads/{thread}", title=title).status_code == 200
+    return thread
+
+
+def show_list(page: Page) -> None:
+    """On a phone it is behind a button."""
+    button = page.get_by_role("button", name="Threads", exact=True)
+    if button.is_visible() and button.get_attribute("aria-expanded") == "false":
+        button.click()
+
+
+def entry(page: Page, title: str) -> Locator:
+    return page.locator("#thread-list .entry").filter(has=page.get_by_text(title, exact=True))
+
+
+def choose(page: Page, title: str, action: str) -> None:
+    show_list(page)
+    entry(page, title).hover()
+    entry(page, title).get_by_role("button", name=f"Actions for {title}").click()
+    page.get_by_role("menuitem", name=action, exact=True).click()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_pin_rename_archive_and_delete_with_undo(enter: Enter, site: Site, size: dict[str, object]) -> None:
+    gina = site.person(f"gina{len(size)}")
+    first, second, third = (titled(gina, title) for title in ("First", "Second", "Third"))
+    page, other = enter(gina, **size).open(f"/threads/{third}/"), enter(gina).open("/threads/new/")
+    titles = other.locator("#thread-list .entry-title")
+    expect(titles).to_have_text(["Third", "Second", "First"])
+    choose(page, "First", "Pin")
+    expect(titles).to_have_text(["First", "Third", "Second"])
+    expect(other.locator("#thread-list h2").first).to_have_text("Pinned")
+    choose(page, "Second", "Rename")
+    page.get_by_role("textbox", name="Title").fill("Zweiter")
+    page.keyboard.press("Enter")
+    expect(titles).to_have_text(["First", "Third", "Zweiter"])
+    choose(page, "Zweiter", "Archive")
+    expect(titles).to_have_text(["First", "Third"])
+    show_list(page)
+    page.get_by_role("button", name="Archived threads").click()
+    expect(page.locator("#thread-list .entry-title")).to_have_text(["Zweiter"])
+    choose(page, "Zweiter", "Back to all threads")
+    page.get_by_role("button", name="Back to all threads").click()
+    expect(titles).to_have_text(["First", "Third", "Zweiter"])
+    choose(page, "First", "Delete")
+    expect(titles).to_have_text(["Third", "Zweiter"])
+    page.get_by_role("button", name="Undo").click()
+    expect(titles).to_have_text(["First", "Third", "Zweiter"])
+    choose(page, "Third", "Delete")
+    expect(page).to_have_url(re.compile("/threads/new/$"))
+    page.get_by_role("button", name="Undo").click()
+    expect(titles).to_have_text(["First", "Third", "Zweiter"])
+    assert first != second
+
+
+def test_several_at_once(enter: Enter, carol: Person) -> None:
+    for title in ("One", "Two", "Three"):
+        titled(carol, title)
+    page = enter(carol).open("/threads/new/")
+    choose(page, "One", "Select several")
+    page.get_by_label("Select Three").check()
+    expect(page.get_by_text("2 selected")).to_be_visible()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator("#thread-list .entry-title")).to_have_text(["Two"])
+    page.get_by_role("button", name="Undo").click()
+    expect(page.locator("#thread-list .entry-title")).to_have_text(["Three", "Two", "One"])
+
+
+def test_what_is_new_is_marked_until_it_is_looked_at(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
+    alice.patch(f"/threads/{shared}", title="With bob")
+    page = enter(bob).open("/threads/new/")
+    dot = entry(page, "With bob").locator(".dot")
+    expect(dot).to_have_attribute("aria-label", "new")
+    with page.expect_response("**/mine"):
+        entry(page, "With bob").get_by_role("link").click()
+    expect(dot).to_be_hidden()
+    page.goto(page.url.split("/threads/")[0] + "/threads/new/")
+    expect(dot).to_be_hidden()
+    alice.ask(shared, "Hello [[tokens=3]]")
+    expect(dot).to_be_visible()
+    choose(page, "With bob", "Mark as read")
+    expect(dot).to_be_hidden()
+
+
+def test_only_the_owner_can_delete_and_others_can_leave(enter: Enter, alice: Person, bob: Person, shared: str) -> None:
+    alice.patch(f"/threads/{shared}", title="Alices")
+    page = enter(bob).open(f"/threads/{shared}/")
+    entry(page, "Alices").hover()
+    entry(page, "Alices").get_by_role("button", name="Actions").click()
+    expect(page.get_by_role("menuitem")).to_have_text(["Pin", "Rename", "Leave"])
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(page).not_to_have_url(re.compile(shared))
+    expect(entry(page, "Alices")).to_have_count(0)
+
+
+def test_a_menu_by_keyboard(enter: Enter, carol: Person) -> None:
+    titled(carol, "By hand")
+    page = enter(carol).open("/threads/new/")
+    button = entry(page, "By hand").get_by_role("button", name="Actions")
+    button.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Pin")).to_be_focused()
+    page.keyboard.press("ArrowUp")
+    expect(page.get_by_role("menuitem", name="Delete")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("menu")).to_be_hidden()
+    expect(button).to_be_focused()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_finding_what_was_said(enter: Enter, site: Site, size: dict[str, object]) -> None:
+    hugo = site.person(f"hugo{len(size)}")
+    thread = titled(hugo, "A journey")
+    for number in range(12):
+        hugo.ask(thread, f"Where is the blue lantern {number}? [[tokens=150]]" if number == 4 else f"Question {number} [[tokens=150]]")
+    until(lambda: not hugo.get(f"/threads/{thread}")["running"], 60)
+    page = enter(hugo, **size).open("/threads/new/")
+    show_list(page)
+    page.get_by_label("Search threads").fill("lantern bl")
+    expect(page.get_by_role("status").filter(has_text="1 result")).to_be_visible()
+    expect(page.locator("#found mark")).to_have_text(["blue", "lantern"])
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(f"/threads/{thread}/#message-"))
+    found = page.locator(".message", has_text="blue lantern")
+    expect(found).to_be_in_viewport()
+    page.wait_for_timeout(1500)
+    expect(found).to_be_in_viewport()
+    show_list(page)
+    page.get_by_label("Search threads").fill("journ")
+    expect(page.locator("#found .entry-title")).to_have_text(["A journey"])
+    page.get_by_label("Search threads").press("Escape")
+    expect(page.locator("#thread-list .entry-title")).to_have_text(["A journey"])
