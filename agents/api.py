@@ -13,8 +13,8 @@ from agents.registry import all_agents, get_agent
 from threads.access import SignedRequest, run_for, thread_for
 from threads.copying import fork
 from threads.errors import BadInput, Conflict
+from threads.feedback import router
 from threads.ids import uuid7
-from threads.lists import router
 from threads.models import Message, Run, Thread
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 

@@ -88,9 +88,9 @@ def on_agent_error(request: HttpRequest, error: AgentError) -> HttpResponse:
 def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     """The request does not fit the route's form; the first problem is named."""
     first = error.errors[0]
-    field = ".".join(
-        str(place) for place in first["loc"] if place not in ("body", "query", "path", "prompt", "new", "patch", "decided", "answered")
-    )
+    where, *place = first["loc"]
+    # In a body the name of the route's parameter comes first, which is ours alone.
+    field = ".".join(str(each) for each in place[where == "body" :])
     return _error(request, 400, "bad_input", str(first["msg"])[:300], field=field or "body")
 
 

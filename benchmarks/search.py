@@ -53,7 +53,7 @@ def main() -> None:
     options = parser.parse_args()
     talk, dice = Talk(), random.Random(2)
     with databases() as env:
-        os.environ.update(env)
+        os.environ.update(env, SECRET_KEY="benchmark", DEBUG="1", LOG_LEVEL="ERROR", DJANGO_SETTINGS_MODULE="agentsite.settings")
         django.setup()
         call_command("migrate", verbosity=0)
         busy = make("busy", BUSY_THREADS, options.messages // 5, talk)

@@ -55,6 +55,7 @@ from threads.models import (  # noqa: E402
     Chunk,
     Delta,
     Embedding,
+    Feedback,
     Memory,
     Message,
     Process,
@@ -176,6 +177,10 @@ class Writer:
         """Threads of all titles, and a memory, a task and a sample of each."""
         titles = packs(200)
         Memory.objects.bulk_create(Memory(user=self.root, text=text) for text in packs(500))
+        rated = Message.objects.exclude(content=[])[: len(packs(2000))]
+        Feedback.objects.bulk_create(
+            Feedback(user=self.root, message=message, value=1, comment=text) for message, text in zip(rated, packs(2000), strict=False)
+        )
         Task.objects.bulk_create(Task(user=self.root, title=title) for title in titles)
         RoutingSample.objects.bulk_create(RoutingSample(question=text, answered_by=next(self.names)) for text in packs(2000))
         Group.objects.bulk_create(Group(name=text) for text in packs(150))

@@ -90,6 +90,9 @@ ROUTES = [
     Route("POST", "/api/threads/{thread}/forks", "view", 400, {"through": str(NOBODYS)}),
     # What one has asked oneself can be deleted by whoever may write.
     Route("DELETE", "/api/threads/{thread}/messages/{message}", "manage", 204),
+    Route("GET", "/api/threads/{thread}/feedback", "view"),
+    Route("PUT", "/api/threads/{thread}/messages/{answer}/feedback", "view", 200, {"value": 1}),
+    Route("DELETE", "/api/threads/{thread}/messages/{answer}/feedback", "view", 204),
     Route("GET", "/api/threads/{thread}/tool-calls", "view"),
     Route("GET", "/api/threads/{thread}/usage", "view"),
     Route("GET", "/api/usage", "person"),
@@ -183,6 +186,7 @@ def addresses(resolver: URLResolver, prefix: str = "/") -> set[str]:
 def test_every_address_is_listed() -> None:
     kinds = {
         "message": "uuid:message_id",
+        "answer": "uuid:message_id",
         "thread": "uuid:thread_id",
         "run": "uuid:run_id",
         "ended": "uuid:run_id",
@@ -252,11 +256,21 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
     _, run = services.send(alice, thread, "Question")
     (message,) = save_messages(thread.pk, ["Question"], author=people["guest"])
     _, ended = services.send(alice, elsewhere, "Question")
+    (answer,) = save_messages(thread.pk, [{"role": "assistant", "content": "Question"}])
     assert run and ended
     services.stop(ended)
     memory = Memory.objects.create(user=people["guest"], text=f"Likes {MEMORY.decode()}")
     bill = billed(people["guest"], MODEL.decode())
-    ids = {"thread": thread, "message": message, "run": run, "ended": ended, "guest": people["guest"], "memory": memory, "invoice": bill}
+    ids = {
+        "answer": answer,
+        "thread": thread,
+        "message": message,
+        "run": run,
+        "ended": ended,
+        "guest": people["guest"],
+        "memory": memory,
+        "invoice": bill,
+    }
     ids["note"] = take_off(str(bill), bill.net, "too dear")
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS}, client_of)
 

@@ -10,7 +10,8 @@ from django.test import Client
 from django.utils import timezone
 
 from agents import branching, services
-from tests.site import Person, Site, Tab
+from tests.site import Site, Tab
+from threads import finding
 from threads.deleting import UNDO, empty_bin
 from threads.finding import find
 from threads.models import Message, Run, Thread, ThreadMember, User
@@ -156,6 +157,14 @@ def test_agents_recall_nothing_of_what_was_deleted(thread: Thread, alice: User, 
 # --- Finding -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(params=["by the index", "by threads"])
+def either_way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However frequent the words are."""
+    if request.param == "by threads":
+        monkeypatch.setattr(finding, "RARE", -1)
+
+
+@pytest.mark.usefixtures("either_way")
 def test_found_by_all_words_the_last_unfinished(thread: Thread, alice: User, client_of: ClientOf) -> None:
     _, answer = save_messages(thread.pk, ["How do I get to Oslo?", ANSWER])
     for words in ("ferry", "kiel ferry", "FERRY ki", "the fer"):
@@ -180,6 +189,7 @@ def test_titles_are_found_too(thread: Thread, alice: User) -> None:
     assert found.message is None
 
 
+@pytest.mark.usefixtures("either_way")
 def test_only_in_threads_one_may_see(shared: Thread, alice: User, bob: User, client_of: ClientOf) -> None:
     shared.change_lines(title="ferry")
     save_messages(shared.pk, [ANSWER])
@@ -191,6 +201,7 @@ def test_only_in_threads_one_may_see(shared: Thread, alice: User, bob: User, cli
     assert find(alice, "ferry", 5) == find(stranger, "ferry", 5)
 
 
+@pytest.mark.usefixtures("either_way")
 def test_what_versions_have_in_common_is_found_once(thread: Thread, alice: User, ask: Any) -> None:
     save_messages(thread.pk, ["Which way?", ANSWER])
     prompt, _ = ask("one")
@@ -209,20 +220,54 @@ def test_nothing_can_be_smuggled_into_a_snippet(thread: Thread, alice: User) -> 
 # --- Told at once ---------------------------------------------------------------------------------------------------------
 
 
-def test_every_list_is_told_at_once(site: Site, alice_there: Person) -> None:
-    gwen = site.person("gwen")
-    thread = alice_there.new_thread("story")
-    alice_there.post(f"/threads/{thread}/members", username="gwen", role="writer")
+def test_every_list_is_told_at_once(site: Site) -> None:
+    henry, gwen = site.person("henry"), site.person("gwen")
+    thread = henry.new_thread("story")
+    henry.post(f"/threads/{thread}/members", username="gwen", role="writer")
     path = f"/threads/{thread}"
-    with Tab(alice_there, "/ws/me/") as hers, Tab(gwen, "/ws/me/") as gwens, gwen.tab(thread) as page:
+    with Tab(henry, "/ws/me/") as his, Tab(gwen, "/ws/me/") as gwens, gwen.tab(thread) as page:
         page.receive()
         told = lambda tab: [frame for frame in tab.frames if frame["type"] in ("thread", "thread_gone")]  # noqa: E731
-        assert alice_there.patch(f"{path}/mine", pinned=True).status_code == 200
-        hers.until(lambda: told(hers) and told(hers)[-1]["thread"]["mine"]["pinned_at"], 4)
-        assert alice_there.post("/threads/delete", threads=[thread]).status_code == 204
-        for tab in (hers, gwens):
+        assert henry.patch(f"{path}/mine", pinned=True).status_code == 200
+        his.until(lambda: told(his) and told(his)[-1]["thread"]["mine"]["pinned_at"], 4)
+        assert henry.post("/threads/delete", threads=[thread]).status_code == 204
+        for tab in (his, gwens):
             tab.until(lambda tab=tab: told(tab) and told(tab)[-1] == {"type": "thread_gone", "id": thread}, 4)
         assert page.closed(4) == 4404
-        assert alice_there.post("/threads/restore", threads=[thread]).status_code == 204
+        assert henry.post("/threads/restore", threads=[thread]).status_code == 204
         gwens.until(lambda: told(gwens)[-1].get("thread", {}).get("id") == thread, 4)
-        assert told(gwens)[-1]["thread"]["mine"] == {"pinned_at": None, "seen_at": None}, "what alice pins is hers"
+        assert told(gwens)[-1]["thread"]["mine"] == {"pinned_at": None, "seen_at": None}, "what henry pins is his"
+
+
+# --- What one thinks of answers --------------------------------------------------------------------------------------------
+
+
+def test_feedback_is_ones_own_and_counts_once(shared: Thread, alice: User, bob: User, client_of: ClientOf, ask: Any) -> None:
+    prompt, run = ask("Hello")
+    answer = shared.messages.get(run=run)
+    path = f"/api/threads/{shared.pk}/messages/{answer.pk}/feedback"
+    put = lambda user, **body: client_of(user).put(path, body, "application/json")  # noqa: E731
+    for value, comment in ((1, ""), (-1, "Wrong train")):
+        assert put(alice, value=value, comment=comment).json() == {"message": str(answer.pk), "value": value, "comment": comment}
+    assert put(bob, value=1).status_code == 200
+    own = lambda user: client_of(user).get(f"/api/threads/{shared.pk}/feedback").json()["feedback"]  # noqa: E731
+    assert own(alice) == [{"message": str(answer.pk), "value": -1, "comment": "Wrong train"}]
+    assert own(bob) == [{"message": str(answer.pk), "value": 1, "comment": ""}]
+    assert client_of(alice).delete(path).status_code == 204
+    assert own(alice) == []
+    assert put(alice, value=2).json()["error"]["field"] == "value"
+    assert put(alice, value=1, comment="x" * 2001).json()["error"]["field"] == "comment"
+    refused = client_of(alice).put(path.replace(str(answer.pk), str(prompt.pk)), {"value": 1}, "application/json")
+    assert refused.json()["error"]["message"] == "Only answers can be rated."
+
+
+def test_feedback_stands_in_the_admin_with_its_answer(thread: Thread, alice: User, client_of: ClientOf, ask: Any) -> None:
+    admin = client_of(User.objects.create_superuser("root"))
+    _, run = ask("Hello")
+    answer = thread.messages.get(run=run)
+    path = f"/api/threads/{thread.pk}/messages/{answer.pk}/feedback"
+    client_of(alice).put(path, {"value": -1, "comment": "Wrong train"}, "application/json")
+    page = admin.get("/admin/threads/feedback/?value__exact=-1").content.decode()
+    assert "Wrong train" in page
+    assert f"/threads/{thread.pk}/#message-{answer.pk}" in page
+    assert "Wrong train" not in admin.get("/admin/threads/feedback/?value__exact=1").content.decode()

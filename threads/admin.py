@@ -3,13 +3,32 @@
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.text import Truncator
 
 from threads.deleting import delete_thread
-from threads.models import ApiKey, Chunk, Delta, Embedding, Memory, Message, Process, Run, Thread, ThreadMember, Tombstone, ToolCall, User
+from threads.models import (
+    ApiKey,
+    Chunk,
+    Delta,
+    Embedding,
+    Feedback,
+    Memory,
+    Message,
+    Process,
+    Run,
+    Thread,
+    ThreadMember,
+    Tombstone,
+    ToolCall,
+    User,
+)
 from threads.models.api_key import Scope
 
 
@@ -109,6 +128,29 @@ class RunAdmin(RecordAdmin):
     list_filter = ("status", "agent")
     list_select_related = ("thread", "requested_by")
     search_fields = ("id", "thread__id", "requested_by__username", "worker")
+
+
+@admin.register(Feedback)
+class FeedbackAdmin(RecordAdmin):
+    """What people think of answers."""
+
+    list_display = ("__str__", "comment", "answer", "agent", "user", "created_at")
+    list_filter = ("value", ("comment", EmptyFieldListFilter), "message__agent_name", "created_at")
+    list_select_related = ("message__thread", "user")
+    search_fields = ("comment", "message__thread__id", "user__username")
+    date_hierarchy = "created_at"
+
+    @admin.display(description="answer")
+    def answer(self, feedback: Feedback) -> str:
+        """Its first words, leading to them."""
+        message = feedback.message
+        address = reverse("thread", args=[message.thread_id])
+        return format_html('<a href="{}#message-{}">{}</a>', address, message.pk, Truncator(message.text).chars(80) or "…")
+
+    @admin.display(description="agent", ordering="message__agent_name")
+    def agent(self, feedback: Feedback) -> str:
+        """Whose answer it is."""
+        return feedback.message.agent_name
 
 
 @admin.register(ToolCall)

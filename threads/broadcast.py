@@ -15,10 +15,10 @@ import redis
 from channels.layers import get_channel_layer
 from django.conf import settings
 
-from threads.rows import Json, Marks, marked_rows, own_row
+from threads.rows import Json, Marks, feedback_row, marked_rows, own_row
 
 if TYPE_CHECKING:
-    from threads.models import Thread
+    from threads.models import Feedback, Thread
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 64_000
@@ -90,6 +90,12 @@ def marked(thread: "Thread", user_id: UUID) -> None:
     """Show the thread anew in the list of one member, whose marks of it changed."""
     row, marks = _row(thread.pk)
     publish(_feeds(row, {str(user_id): marks[str(user_id)]} if str(user_id) in marks else {}))
+
+
+def feedback(given: "Feedback") -> None:
+    """Show what a person thinks of an answer in all their pages."""
+    frame = {"type": "feedback"} | feedback_row(given)
+    publish([(user_group(given.user_id), {"type": "frame", "text": msgspec.json.encode(frame).decode()})])
 
 
 def _row(thread_id: UUID) -> tuple[Json | None, Marks]:

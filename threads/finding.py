@@ -12,21 +12,38 @@ from threads.models import User
 
 # Of so many messages, the newest, the first `limit` are shown: copies of them in other versions are not.
 LOOKED_AT = 200
+# Up to so many messages of everybody are looked up by their words; measured with benchmarks/search.py.
+RARE = 5_000
 TITLES = 10
 
+MINE = """
+mine AS MATERIALIZED (
+    SELECT t.id, t.last_activity, CASE WHEN t.kind = 'branch' AND t.root_id IS NOT NULL THEN t.root_id ELSE t.id END AS listed
+    FROM threads_threadmember m JOIN threads_thread t ON t.id = m.thread_id
+    WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind <> 'child')
+"""
+# Everybody's messages with rare words, of which the person's own.
+BY_INDEX = """
+hits AS MATERIALIZED (SELECT c.id, c.thread_id FROM threads_chunk c WHERE c.tsv @@ %(query)s::tsquery),
+found AS MATERIALIZED (SELECT hits.id, mine.listed FROM hits JOIN mine ON mine.id = hits.thread_id ORDER BY hits.id DESC LIMIT %(most)s)
+"""
+# The person's own threads, the newest first, until enough is found. As a function the comparison cannot use the index, which would read
+# everybody's messages again for each thread.
+BY_THREADS = """
+found AS MATERIALIZED (
+    SELECT hit.id, own.listed FROM (SELECT * FROM mine ORDER BY last_activity DESC) own CROSS JOIN LATERAL (
+        SELECT c.id FROM threads_chunk c WHERE c.thread_id = own.id AND ts_match_vq(c.tsv, %(query)s::tsquery) OFFSET 0) hit
+    LIMIT %(most)s)
+"""
 FIND = """
-WITH mine AS MATERIALIZED (
-         SELECT t.id, CASE WHEN t.kind = 'branch' AND t.root_id IS NOT NULL THEN t.root_id ELSE t.id END AS listed
-         FROM threads_threadmember m JOIN threads_thread t ON t.id = m.thread_id
-         WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind <> 'child'),
-     found AS MATERIALIZED (
-         SELECT c.id, c.message_id, c.thread_id, c.text, mine.listed FROM threads_chunk c JOIN mine ON mine.id = c.thread_id
-         WHERE c.tsv @@ %(query)s::tsquery ORDER BY c.id DESC LIMIT %(most)s),
-     distinct_ones AS (SELECT DISTINCT ON (listed, md5(text)) * FROM found ORDER BY listed, md5(text), id)
+WITH {mine}, {by},
+     once AS (SELECT DISTINCT ON (found.listed, md5(c.text)) c.* FROM found JOIN threads_chunk c USING (id)
+              ORDER BY found.listed, md5(c.text), c.id)
 SELECT f.thread_id, t.title, f.message_id, m.created_at, ts_headline('simple', f.text, %(query)s::tsquery, %(options)s)
-FROM (SELECT * FROM distinct_ones ORDER BY id DESC LIMIT %(limit)s) f
+FROM (SELECT * FROM once ORDER BY id DESC LIMIT %(limit)s) f
 JOIN threads_message m ON m.id = f.message_id JOIN threads_thread t ON t.id = f.thread_id ORDER BY f.id DESC
 """
+EXPECTED = "EXPLAIN (FORMAT JSON) SELECT FROM threads_chunk WHERE tsv @@ %(query)s::tsquery"
 FIND_TITLES = """
 SELECT t.id, t.title, NULL, t.last_activity, ts_headline('simple', t.title, %(query)s::tsquery, %(options)s)
 FROM threads_threadmember m JOIN threads_thread t ON t.id = m.thread_id
@@ -64,8 +81,10 @@ def find(user: User, words: str, limit: int) -> Findings:
     if not query:
         return Findings()
     about = {"user": user.pk, "query": query, "most": LOOKED_AT}
+    (((plan,),),) = _run(EXPECTED, about)
+    messages = FIND.format(mine=MINE, by=BY_INDEX if plan["Plan"]["Plan Rows"] <= RARE else BY_THREADS)
     titles = _found(FIND_TITLES, about | {"limit": TITLES}, "HighlightAll=true")
-    return Findings(titles, _found(FIND, about | {"limit": limit}, "MinWords=12, MaxWords=28, MaxFragments=1"))
+    return Findings(titles, _found(messages, about | {"limit": limit}, "MinWords=12, MaxWords=28, MaxFragments=1"))
 
 
 def _found(sql: str, parameters: dict[str, Any], options: str) -> list[Finding]:

@@ -9,7 +9,7 @@ import msgspec
 from django.db import connection
 
 if TYPE_CHECKING:
-    from threads.models import Message, Run, ToolCall, User
+    from threads.models import Feedback, Message, Run, ToolCall, User
 
 Json = dict[str, Any]
 # Kinds of threads that are in no list.
@@ -100,6 +100,11 @@ def message_row(message: "Message") -> Json:
         "version": message.version,
         "created_at": _time(message.created_at),
     }
+
+
+def feedback_row(feedback: "Feedback") -> Json:
+    """What somebody thinks of an answer."""
+    return {"message": str(feedback.message_id), "value": feedback.value, "comment": feedback.comment}
 
 
 def run_row(run: "Run") -> Json:

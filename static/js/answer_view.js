@@ -4,10 +4,12 @@ import { copyButton } from "#code_block";
 import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
+import { Feedback } from "#feedback";
 import { MarkdownStream } from "#markdown_stream";
 import { addUsages, usageInWords } from "#money";
 import { Reasoning } from "#reasoning";
 import { AllQuestions } from "#question";
+import { menuButton } from "#menu";
 import { isActive } from "#thread_store";
 import { answerBlocks } from "#timeline";
 import { clockTime, fullTime } from "#times";
@@ -30,19 +32,21 @@ export class AnswerView {
     this.error = new ErrorBlock(retry);
     this.cost = element("span", { class: "answer-cost" });
     this.versions = new VersionPicker();
-    this.again = actionButton("again", "Answer again", () => tools.branch(this.item.prompt), tools);
+    this.again = menuButton("Answer again", () => this.answerers(), "again");
+    this.feedback = new Feedback((value, comment) => tools.opinions.give(this.item.rows[0].id, value, comment), tools);
     this.fork = actionButton("fork", "Copy to a new thread up to here", () => tools.fork(this.item.rows.at(-1).id), tools);
     this.remove = doubtfulButton("trash", "Delete this answer", "Delete?", () => tools.remove(this.item.rows[0].id), tools);
     const quote = actionButton("quote", "Quote", () => tools.quote(this.text()), tools);
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text()), quote, this.again, this.fork, this.remove);
+    this.actions = element("div", { class: "actions" }, this.feedback.good, this.feedback.bad, copyButton(() => this.text()), quote, this.again, this.fork, this.remove);
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot);
+      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.form);
   }
 
   update(item) {
     this.item = item;
     this.versions.update(item.versions);
+    this.feedback.update(this.tools.opinions.of(item.rows[0]?.id));
     const run = this.store.runs.get(item.run);
     const blocks = answerBlocks(this.store, item);
     this.drawBlocks(blocks);
@@ -90,6 +94,14 @@ export class AnswerView {
     this.actions.hidden = active || rows.length === 0;
     this.remove.hidden = !this.tools.mayDelete(this.store.messages.get(this.item.prompt));
     this.again.hidden = !this.tools.mayWrite() || !this.item.prompt || Boolean(this.store.thread.assigned_to);
+  }
+
+  /** Who may answer instead: the same one first. */
+  answerers() {
+    const { agents, branch, complain } = this.tools;
+    const same = this.item.rows.find((row) => row.agent_name)?.agent_name;
+    const item = (label, agent) => ({ name: "again", label, act: () => branch(this.item.prompt, undefined, agent).catch((error) => complain(error.message)) });
+    return [item("Answer again", undefined), ...agents.filter((agent) => agent.listed && agent.name !== same).map((agent) => item(`Ask ${agent.title}`, agent.name))];
   }
 
   /** Only the last answer to a prompt may be tried again. */

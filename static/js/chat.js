@@ -8,6 +8,7 @@ import { element, embedded } from "#element";
 import { Jump } from "#jump";
 import { MessageList } from "#message_list";
 import { Older } from "#older";
+import { Opinions } from "#opinions";
 import { PersonBar } from "#person_bar";
 import { Scroll } from "#scroll";
 import { Share } from "#share";
@@ -33,8 +34,8 @@ const stopRun = (run) => request("POST", `/api/runs/${run.id}/stop`);
 const answerCall = (call, result) => request("POST", `${path}/tool-calls/${call.id}/result`, { result });
 const settle = (call, happened, note) => request("POST", `${path}/tool-calls/${call.id}/settle`, { happened, note });
 /** Another version of the conversation from a prompt on, which is then shown. */
-async function branch(message, text) {
-  const { thread } = await request("POST", `${path}/branches`, { message, text, id: uuid7() });
+async function branch(message, text, agent) {
+  const { thread } = await request("POST", `${path}/branches`, { message, text, agent, id: uuid7() });
   location.assign(`/threads/${thread.id}/`);
 }
 
@@ -105,9 +106,10 @@ function unavailable(code) {
 
 drawAgents();
 const personBar = new PersonBar(store, { node: at("person-bar"), path, me, operates });
+const opinions = new Opinions(path, () => store.tell());
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
-const list = new MessageList(store, at("messages"), scroll, { store, me, agentTitle, retry, branch, fork, remove, mayDelete, quote, complain: (text) => composer.complain(text), decide, answer: answerCall, settle, mayWrite, operates });
+const list = new MessageList(store, at("messages"), scroll, { store, me, agents, agentTitle, opinions, retry, branch, fork, remove, mayDelete, quote, complain: (text) => composer.complain(text), decide, answer: answerCall, settle, mayWrite, operates });
 const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
 const older = new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun, total: at("thread-usage"), usage: () => request("GET", `${path}/usage`) });
@@ -119,7 +121,7 @@ at("stop").addEventListener("click", stop);
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
-startShell({ currentId: listedAs(store.thread), onFrame: (frame) => composer.allowance.apply(frame) });
+startShell({ currentId: listedAs(store.thread), onFrame: (frame) => [composer.allowance, opinions].forEach((each) => each.apply(frame)) });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
 if (matchMedia("(hover: hover)").matches) at("text").focus({ preventScroll: true });
 new Jump({ store, list, scroll, older });

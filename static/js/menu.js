@@ -18,8 +18,8 @@ export function openMenu(button, label, items) {
 }
 
 /** A button that opens a menu; `items()` is asked each time. */
-export function menuButton(label, items) {
-  const button = element("button", { type: "button", class: "icon-button menu-button", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": label, title: label }, icon("more"));
+export function menuButton(label, items, name = "more") {
+  const button = element("button", { type: "button", class: "icon-button menu-button", "aria-haspopup": "menu", "aria-expanded": "false", "aria-label": label, title: label }, icon(name));
   button.addEventListener("click", () => openMenu(button, label, items()));
   return button;
 }

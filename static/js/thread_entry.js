@@ -12,11 +12,9 @@ export class ThreadEntry {
     this.link = element("a", { "aria-current": isCurrent ? "page" : null }, this.title, this.state);
     this.menu = menuButton("Actions", () => list.actions(this));
     this.box = element("input", { type: "checkbox", hidden: true, onchange: () => list.tick(this.thread, this.box.checked) });
-    this.field = element("input", { class: "entry-field", "aria-label": "Title", maxlength: "200", hidden: true });
-    this.field.addEventListener("keydown", (event) => this.pressed(event));
-    this.field.addEventListener("blur", () => this.stopRenaming());
+    this.field = null; // while one renames
     this.link.addEventListener("click", (event) => this.list.selected && this.tickInstead(event));
-    this.node = element("li", { class: "entry" }, this.box, this.link, this.field, this.menu);
+    this.node = element("li", { class: "entry" }, this.box, this.link, this.menu);
   }
 
   update(thread) {
@@ -38,7 +36,7 @@ export class ThreadEntry {
   select() {
     const { selected } = this.list;
     this.box.hidden = selected === null;
-    this.menu.hidden = selected !== null;
+    this.menu.hidden = selected !== null || this.field !== null;
     this.box.disabled = !this.list.owns(this.thread);
     this.box.checked = Boolean(selected?.has(this.thread.id));
     this.box.setAttribute("aria-label", `Select ${this.thread.title || "New thread"}`);
@@ -50,15 +48,12 @@ export class ThreadEntry {
   }
 
   startRenaming() {
-    this.field.value = this.thread.title;
-    this.toggle(true);
+    this.field = element("input", { class: "entry-field", "aria-label": "Title", maxlength: "200", value: this.thread.title });
+    this.field.addEventListener("keydown", (event) => this.pressed(event));
+    this.field.addEventListener("blur", () => this.stopRenaming());
+    this.link.after(this.field);
+    for (const node of [this.link, this.menu]) node.hidden = true;
     this.field.select();
-  }
-
-  toggle(renaming) {
-    for (const node of [this.link, this.menu]) node.hidden = renaming;
-    this.field.hidden = !renaming;
-    if (renaming) this.field.focus();
   }
 
   pressed(event) {
@@ -72,7 +67,10 @@ export class ThreadEntry {
   }
 
   stopRenaming() {
-    if (!this.field.hidden) this.toggle(false);
+    const { field } = this;
+    this.field = null; // first: taking it away is a blur, too
+    field?.remove();
+    for (const node of [this.link, this.menu]) node.hidden = false;
   }
 }
 

@@ -54,6 +54,7 @@ def test_another_answer(enter: Enter, alice: Person, shared: str) -> None:
         answer = page.locator(".answer")
         answer.hover()
         answer.get_by_role("button", name="Answer again").click()
+        page.get_by_role("menuitem", name="Answer again").click()
         expect(page.get_by_role("navigation", name="Versions")).to_have_text(f"{number}/{number}")
         ended(page)
     page.goto(f"{page.url.split('/threads/')[0]}/")
@@ -120,3 +121,36 @@ def test_quoting_and_deleting(enter: Enter, alice: Person, bob: Person, shared: 
         expect(each.locator(".said")).to_have_text("two [[tokens=4]]")
     page.reload()
     expect(page.locator(".message")).to_have_count(1)
+
+
+def test_another_agent_answers_instead(enter: Enter, alice: Person, shared: str) -> None:
+    alice.ask(shared, "one [[tokens=3]]")
+    page = enter(alice).open(f"/threads/{shared}/")
+    ended(page)
+    page.locator(".answer").hover()
+    page.locator(".answer").get_by_role("button", name="Answer again").click()
+    page.get_by_role("menuitem", name="Ask Story").click()
+    expect(page.get_by_role("navigation", name="Versions")).to_have_text("2/2")
+    ended(page)
+    expect(page.locator(".answer .author")).to_have_text("Story")
+
+
+@pytest.mark.parametrize("size", [{}, PHONE])
+def test_rating_an_answer(enter: Enter, alice: Person, shared: str, size: dict[str, object]) -> None:
+    alice.ask(shared, "one [[tokens=3]]")
+    page, other = enter(alice, **size).open(f"/threads/{shared}/"), enter(alice).open(f"/threads/{shared}/")
+    ended(page)
+    bad = page.get_by_role("button", name="Bad answer")
+    page.locator(".answer").hover()
+    bad.click()
+    page.get_by_label("What was wrong with it?").fill("Wrong train")
+    page.keyboard.press("Enter")
+    expect(bad).to_be_focused()
+    there = other.get_by_role("button", name="Bad answer")
+    expect(there).to_have_attribute("aria-pressed", "true")
+    page.reload()
+    expect(bad).to_have_attribute("aria-pressed", "true")
+    assert alice.get(f"/threads/{shared}/feedback")["feedback"][0]["comment"] == "Wrong train"
+    bad.click()
+    expect(there).to_have_attribute("aria-pressed", "false")
+    assert alice.get(f"/threads/{shared}/feedback")["feedback"] == []

@@ -3,6 +3,7 @@
 from threads.models.api_key import ApiKey
 from threads.models.chunk import Chunk, Embedding
 from threads.models.delta import Delta
+from threads.models.feedback import Feedback
 from threads.models.memory import Memory
 from threads.models.message import Message
 from threads.models.people import User
@@ -16,6 +17,7 @@ __all__ = [
     "Chunk",
     "Delta",
     "Embedding",
+    "Feedback",
     "Memory",
     "Message",
     "Process",
