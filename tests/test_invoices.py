@@ -5,6 +5,7 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from threading import Event, Timer
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 
 from agents.erasing import erase_user
 from billing.invoicing import NotYet, accounts_to_bill, coin, finalise, invoice, settle
+from billing.management.commands import generate_invoices
 from billing.models import Account, Billed, Credit, Invoice, InvoiceLine, Plan, Price, TaxRate, UsageRecord
 from billing.periods import Month
 from billing.pricing import priced
@@ -493,3 +495,19 @@ def test_absurd_taxes_are_refused_by_form_and_database(database: None, wrong: di
         bad.full_clean()
     with pytest.raises((IntegrityError, Error)), transaction.atomic():
         TaxRate.objects.create(**facts)
+
+
+def test_whoever_ends_the_command_waits_for_what_was_begun_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, go_on = [], Event()
+
+    def slow(user: UUID, *_: Any, **__: Any) -> None:
+        begun.append(user)
+        if len(begun) > 1:
+            go_on.wait(10)
+
+    monkeypatch.setattr(generate_invoices, "one", slow)
+    made = generate_invoices.results([uuid4() for _ in range(100)], Month.named("2026-10"), draft=False, dry_run=False)
+    next(made)
+    Timer(0.2, go_on.set).start()
+    made.close()  # as Ctrl-C does
+    assert len(begun) <= generate_invoices.AT_ONCE + 1, "the others were not begun"

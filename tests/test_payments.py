@@ -66,6 +66,14 @@ def test_a_final_invoice_is_charged_once_with_what_is_due(alice: User, provider:
     assert [event.note for event in invoice.events.all()] == ["", "payment pi_1"]
 
 
+def test_a_round_ends_in_time_and_the_next_one_goes_on(alice: User, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    invoice = owed(alice)
+    with monkeypatch.context() as patch:
+        patch.setattr(payments, "ROUND", 0)
+        assert payments.send_due() == 0
+    assert payments.send_due() == 1 and now(invoice).status == "paid"
+
+
 def test_without_a_provider_or_a_customer_nothing_is_ordered(alice: User, bob: User, provider: Provider, settings: Any) -> None:
     bill(alice, 10)
     settings.PAYMENTS_URL = ""

@@ -3,17 +3,19 @@ import { element, icon } from "#element";
 
 const THINK = 4000;
 
-/** An icon that does something; while it does, it cannot be pressed. `complain` is told why it failed. */
+/** An icon that does something; while it does, pressing it is in vain. `complain` is told why it failed. */
 export function actionButton(name, label, act, { complain }) {
   const button = element("button", { type: "button", class: "icon-button", "aria-label": label, title: label }, icon(name));
+  let busy = false; // not `disabled`, which would take the focus away
   button.addEventListener("click", async () => {
-    button.disabled = true;
+    if (busy) return;
+    busy = true;
     try {
       await act();
     } catch (error) {
       complain(error.message);
     } finally {
-      button.disabled = false;
+      busy = false;
     }
   });
   return button;

@@ -29,6 +29,22 @@ export function arrange(parent, nodes) {
   }
 }
 
+/**
+ * Runs `change`, which rearranges `container`: what has the focus keeps it where it moved; if it is gone, the next thing in there that
+ * could have it gets it, or `instead`.
+ */
+export function keepingFocus(container, change, instead = null) {
+  const active = document.activeElement;
+  if (!container.contains(active)) return change();
+  const stops = [...container.querySelectorAll("a[href], button, input")];
+  change();
+  if (document.activeElement === active) return;
+  const usable = (node) => container.contains(node) && node.checkVisibility();
+  const at = stops.indexOf(active);
+  const next = [active, ...stops.slice(at + 1), ...stops.slice(0, at).reverse()].find(usable) ?? instead;
+  next?.focus({ preventScroll: true });
+}
+
 /** Sets text only when it differs. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;

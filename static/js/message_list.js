@@ -1,6 +1,6 @@
 /** The messages as they stand in the store: keyed, drawn at most once per frame, and only where something changed. */
 import { AnswerView } from "#answer_view";
-import { arrange } from "#element";
+import { arrange, keepingFocus } from "#element";
 import { MessageView } from "#message_view";
 import { timeline } from "#timeline";
 
@@ -46,7 +46,8 @@ export class MessageList {
   place() {
     const keys = new Set(this.items.map((item) => item.key));
     for (const key of this.views.keys()) if (!keys.has(key)) this.views.delete(key);
-    arrange(this.node, this.items.map((item) => this.views.get(item.key).node));
+    const nodes = this.items.map((item) => this.views.get(item.key).node);
+    keepingFocus(this.node, () => arrange(this.node, nodes), document.getElementById("text"));
   }
 
   /** What shows the message of this id, or null. */

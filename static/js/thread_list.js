@@ -1,6 +1,6 @@
 /** The list of threads: what is pinned first, then the newest activity, by day; or what is archived. */
 import { request } from "#api";
-import { arrange, element, icon, setText } from "#element";
+import { arrange, element, icon, keepingFocus, setText } from "#element";
 import * as commands from "#thread_commands";
 import { isNew, ThreadEntry } from "#thread_entry";
 import { dayGroup } from "#times";
@@ -51,6 +51,11 @@ export class ThreadList {
   }
 
   draw() {
+    keepingFocus(this.node, () => this.arrange());
+    this.seen.update(this.threads.get(this.currentId));
+  }
+
+  arrange() {
     const shown = [...this.threads.values()].filter(({ status }) => status === this.shelf);
     shown.sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1));
     for (const [name, group] of this.groups) group.fill(shown.filter((thread) => groupOf(thread) === name).map((thread) => this.entry(thread)));
@@ -60,7 +65,6 @@ export class ThreadList {
     this.more.hidden = this.before[this.shelf] === null;
     this.bar.update();
     arrange(this.node, [this.bar.node, ...(filled.length ? filled : [this.empty]), this.more, this.switch]);
-    this.seen.update(this.threads.get(this.currentId));
   }
 
   entry(thread) {

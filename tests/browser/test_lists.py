@@ -98,7 +98,8 @@ def test_what_is_new_is_marked_until_it_is_looked_at(enter: Enter, alice: Person
     page.goto(page.url.split("/threads/")[0] + "/threads/new/")
     expect(dot).to_be_hidden()
     alice.ask(shared, "Hello [[tokens=3]]")
-    expect(dot).to_be_visible()
+    until(lambda: not alice.get(f"/threads/{shared}")["running"])
+    expect(dot).to_have_attribute("aria-label", "new")
     choose(page, "With bob", "Mark as read")
     expect(dot).to_be_hidden()
 
@@ -127,6 +128,18 @@ def test_a_menu_by_keyboard(enter: Enter, carol: Person) -> None:
     page.keyboard.press("Escape")
     expect(page.get_by_role("menu")).to_be_hidden()
     expect(button).to_be_focused()
+    page.keyboard.press("Enter")
+    page.keyboard.press("Enter")
+    expect(page.locator("#thread-list h2").first).to_have_text("Pinned")
+    expect(button).to_be_focused()
+    titled(carol, "And another")
+    expect(entry(page, "And another")).to_be_visible()
+    button.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("End")
+    page.keyboard.press("Enter")
+    expect(entry(page, "By hand")).to_have_count(0)
+    expect(entry(page, "And another").get_by_role("link")).to_be_focused()
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -114,10 +114,13 @@ def test_quoting_and_deleting(enter: Enter, alice: Person, bob: Person, shared: 
         expect(each.locator(".answer")).to_have_count(1)
     message = page.locator(".message.own").first
     message.hover()
-    message.get_by_role("button", name="Delete this message").click()
+    message.get_by_role("button", name="Delete this message").focus()
+    page.keyboard.press("Enter")
     message.get_by_role("button", name="Delete?").click()
     for each in (page, other):
         expect(each.locator(".message")).to_have_count(1)
+    assert page.evaluate("document.querySelector('.message').contains(document.activeElement)"), "the focus goes on to the next one"
+    for each in (page, other):
         expect(each.locator(".said")).to_have_text("two [[tokens=4]]")
     page.reload()
     expect(page.locator(".message")).to_have_count(1)
