@@ -9,11 +9,13 @@ from agentsite.api import api
 from billing import pages as billing_pages
 from billing.webhooks import payments_webhook
 from threads.pages import SignIn, SignOut, SignUp, memories
+from threads.sharing import shared
 
 urlpatterns = [
     path("", pages.home, name="home"),
     path("threads/new/", pages.new_thread, name="new-thread"),
     path("threads/<uuid:thread_id>/", pages.thread, name="thread"),
+    path("shared/<str:token>/", shared, name="shared"),
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),

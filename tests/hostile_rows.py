@@ -60,6 +60,7 @@ from threads.models import (  # noqa: E402
     Message,
     Process,
     Run,
+    ShareLink,
     Thread,
     ThreadMember,
     Tombstone,
@@ -269,7 +270,8 @@ def write() -> Json:
     foreign = writer.thread("foreign", owner=people[3])
     foreign.admit(User.objects.get(username="hostile-reader"), "viewer")
     threads = {"said": said, "tools": tools, "live": live, "foreign": foreign}
-    return {name: str(thread.pk) for name, thread in threads.items()} | {"titled": titled, "admin": log_changes(root)}
+    _, link = ShareLink.objects.issue(Thread.objects.get(pk=said.pk), root, None)
+    return {name: str(thread.pk) for name, thread in threads.items()} | {"link": link, "titled": titled, "admin": log_changes(root)}
 
 
 if __name__ == "__main__":

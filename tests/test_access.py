@@ -24,7 +24,7 @@ from billing.invoicing import invoice
 from billing.models import Invoice, Price, UsageRecord
 from billing.notes import take_off
 from billing.periods import Month
-from threads.models import ApiKey, Memory, Run, Thread, ThreadMember, User
+from threads.models import ApiKey, Memory, Run, ShareLink, Thread, ThreadMember, User
 from threads.saving import save_messages
 
 ClientOf = Callable[[User], Client]
@@ -54,6 +54,7 @@ ROUTES = [
     Route("GET", "/", "person", 302),
     Route("GET", "/threads/new/", "person"),
     Route("GET", "/threads/{thread}/", "view"),
+    Route("GET", "/shared/{token}/", "open", 404),  # Of no link.
     Route("GET", "/accounts/sign-in/", "open"),
     Route("GET", "/accounts/sign-up/", "open"),
     Route("GET", "/accounts/sign-out/", "open", 405),
@@ -79,6 +80,12 @@ ROUTES = [
     Route("POST", "/api/threads/delete", "manage", 204, {"threads": ["{thread}"]}),
     Route("POST", "/api/threads/restore", "nobody", 204, {"threads": ["{thread}"]}),
     Route("GET", "/api/search?words=Question", "person"),
+    Route("GET", "/api/threads/{thread}/export", "view"),
+    Route("GET", "/api/threads/{thread}/export?form=markdown", "view"),
+    Route("POST", "/api/threads/import", "person", 201, {"agentsite": 1, "messages": []}),
+    Route("GET", "/api/threads/{thread}/links", "manage"),
+    Route("POST", "/api/threads/{thread}/links", "manage", 201, {}),
+    Route("DELETE", "/api/threads/{thread}/links/{link}", "manage", 204),
     Route("GET", "/api/threads/{thread}/members", "view"),
     Route("POST", "/api/threads/{thread}/members", "manage", 201, {"username": "guest"}),
     Route("DELETE", "/api/threads/{thread}/members/{guest}", "manage", 204),
@@ -194,7 +201,7 @@ def test_every_address_is_listed() -> None:
         "call": "uuid:call_id",
     }
     short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
-    short["note"] = "<uuid:note_id>"
+    short |= {"note": "<uuid:note_id>", "token": "<str:token>", "link": "<int:link_id>"}
     listed = {route.path.partition("?")[0].format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
@@ -272,7 +279,8 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
         "invoice": bill,
     }
     ids["note"] = take_off(str(bill), bill.net, "too dear")
-    return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS}, client_of)
+    ids["link"], _ = ShareLink.objects.issue(thread, alice, None)
+    return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS, "token": "x" * 43}, client_of)
 
 
 def billed(person: User, model: str) -> Invoice:

@@ -23,6 +23,7 @@ from threads.models import (
     Message,
     Process,
     Run,
+    ShareLink,
     Thread,
     ThreadMember,
     Tombstone,
@@ -263,6 +264,20 @@ class ApiKeyAdmin(admin.ModelAdmin):
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         """Close what they have open, too."""
         self.message_user(request, f"{queryset.revoke()} revoked.")
+
+
+@admin.register(ShareLink)
+class ShareLinkAdmin(RecordAdmin):
+    """Links for anybody to read; deleting one takes it back."""
+
+    list_display = ("__str__", "maker", "created_at", "expires_at")
+    list_select_related = ("thread", "maker")
+    search_fields = ("thread__id", "maker__username")
+    exclude = ("token_hash",)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Whoever may, by the usual permission."""
+        return admin.ModelAdmin.has_delete_permission(self, request, obj)
 
 
 @admin.register(Process)

@@ -40,7 +40,7 @@ export class AnswerView {
     this.actions = element("div", { class: "actions" }, this.feedback.good, this.feedback.bad, copyButton(() => this.text()), quote, this.again, this.fork, this.remove);
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.form);
+      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
   }
 
   update(item) {

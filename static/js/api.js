@@ -9,11 +9,14 @@ export class ApiError extends Error {
 }
 
 /** Sends one request; gives the parsed answer, or null when there is none. Throws ApiError. */
-export async function request(method, path, body) {
+export const request = (method, path, body) => requestWith(method, path, body && JSON.stringify(body));
+
+/** The same with JSON that is text already, or a file. */
+export async function requestWith(method, path, body) {
   const response = await reach(path, {
     method,
     headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), "X-CSRFToken": csrfToken() },
-    body: body && JSON.stringify(body),
+    body,
   });
   const answer = response.status === 204 ? null : await response.json().catch(() => null);
   if (response.ok) return answer;

@@ -6,6 +6,7 @@ import { Badge } from "#badge";
 import { Composer } from "#composer";
 import { element, embedded } from "#element";
 import { Jump } from "#jump";
+import { menuButton } from "#menu";
 import { MessageList } from "#message_list";
 import { Older } from "#older";
 import { Opinions } from "#opinions";
@@ -116,6 +117,11 @@ new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun, total: at("thr
 new Announcer(store, at("announcer"), agentTitle);
 new Title(store, { node: at("title"), path, mayRename: mayWrite });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
+const take = (form) => location.assign(`${path}/export?form=${form}`);
+at("more").replaceWith(menuButton("More", () => [
+  { name: "down-to", label: "Export as JSON", act: () => take("json") },
+  { name: "down-to", label: "Export as Markdown", act: () => take("markdown") },
+]));
 at("stop").addEventListener("click", stop);
 // Whoever opens a card wants to read it, not to be carried to the end.
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());

@@ -10,15 +10,7 @@ export class Feedback {
     this.given = null;
     this.good = actionButton("up", "Good answer", () => this.press(1), tools);
     this.bad = actionButton("down", "Bad answer", () => this.press(-1), tools);
-    this.field = element("input", { maxlength: "2000", autocomplete: "off" });
-    const close = actionButton("close", "Close", () => this.ask(false), tools);
-    const send = element("button", { type: "submit" }, "Send");
-    this.form = element("form", { class: "feedback", hidden: true }, this.field, send, close);
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.say();
-    });
-    this.form.addEventListener("keydown", (event) => event.key === "Escape" && this.ask(false));
+    this.node = element("div", {}); // holds the form while one is asked
     Object.assign(this, { rate, tools });
   }
 
@@ -26,28 +18,37 @@ export class Feedback {
   update(given) {
     this.given = given ?? null;
     for (const [button, value] of [[this.good, 1], [this.bad, -1]]) button.setAttribute("aria-pressed", String(given?.value === value));
-    if (!given) this.form.hidden = true;
+    if (!given) this.node.replaceChildren();
   }
 
   async press(value) {
     const again = this.given?.value === value;
     await this.rate(again ? 0 : value, again ? "" : this.given?.comment ?? "");
-    this.ask(!again, value);
+    if (!again) this.ask(value);
   }
 
-  ask(open, value = this.given?.value) {
-    this.form.hidden = !open;
-    if (!open) return (value === 1 ? this.good : this.bad).focus();
-    this.field.value = this.given?.comment ?? "";
-    this.field.placeholder = QUESTIONS[value];
-    this.field.setAttribute("aria-label", QUESTIONS[value]);
-    this.field.focus({ preventScroll: true });
+  ask(value) {
+    const field = element("input", { maxlength: "2000", autocomplete: "off", value: this.given.comment, placeholder: QUESTIONS[value], "aria-label": QUESTIONS[value] });
+    const close = actionButton("close", "Close", () => this.close(), this.tools);
+    const form = element("form", { class: "feedback" }, field, element("button", { type: "submit" }, "Send"), close);
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.say(field.value.trim());
+    });
+    form.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    this.node.replaceChildren(form);
+    field.focus({ preventScroll: true });
   }
 
-  async say() {
+  close() {
+    this.node.replaceChildren();
+    (this.given?.value === 1 ? this.good : this.bad).focus();
+  }
+
+  async say(comment) {
     try {
-      await this.rate(this.given.value, this.field.value.trim());
-      this.ask(false);
+      await this.rate(this.given.value, comment);
+      this.close();
     } catch (error) {
       this.tools.complain(error.message);
     }

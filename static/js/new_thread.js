@@ -1,9 +1,10 @@
 /** The start of a thread: choose who answers, ask, and go on to the thread's page. */
-import { request } from "#api";
+import { request, requestWith } from "#api";
 import { Badge } from "#badge";
 import { Composer } from "#composer";
 import { element, embedded } from "#element";
 import { startShell } from "#shell";
+import { toast } from "#toast";
 import { uuid7 } from "#uuid";
 
 const at = (id) => document.getElementById(id);
@@ -39,9 +40,22 @@ async function send({ id, text }) {
   location.assign(`/threads/${threadId}/`);
 }
 
+async function bringIn() {
+  const [file] = at("import").files;
+  try {
+    if (file) location.assign(`/threads/${(await requestWith("POST", "/api/threads/import", file)).id}/`);
+  } catch (error) {
+    toast(error.message);
+  } finally {
+    at("import").value = "";
+  }
+}
+
 const badge = new Badge(at("badge"));
 const composer = new Composer(at("composer"), { send, draftKey: "draft:new", limit: embedded("limits-data").prompt });
 at("choices").append(...agents.map(choice));
 drawExamples();
+at("import-open").addEventListener("click", () => at("import").click());
+at("import").addEventListener("change", bringIn);
 startShell({ onState: (state) => badge.set(state), onFrame: (frame) => composer.allowance.apply(frame) });
 if (matchMedia("(hover: hover)").matches) at("text").focus();

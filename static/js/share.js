@@ -1,6 +1,7 @@
 /** The dialog that says who belongs to a thread, and lets its owner change that. */
 import { request } from "#api";
 import { arrange, element } from "#element";
+import { ShareLinks } from "#share_links";
 
 const ROLES = { owner: "owner", writer: "reads and writes", viewer: "only reads" };
 
@@ -11,6 +12,7 @@ export class Share {
     this.error = dialog.querySelector("#share-error");
     this.list = dialog.querySelector("#members");
     this.rows = new Map();
+    this.links = new ShareLinks(dialog.querySelector("#links"), { path, complain: (text) => this.complain(text) });
     opener.addEventListener("click", () => this.open());
     dialog.querySelector("[data-dialog-close]").addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
@@ -29,10 +31,11 @@ export class Share {
     this.complain("");
     this.draw();
     this.dialog.showModal();
+    if (this.isOwner) this.links.open();
   }
 
   draw() {
-    this.form.hidden = !this.isOwner;
+    this.form.hidden = this.links.node.hidden = !this.isOwner;
     const rows = this.store.thread.members.map((member) => this.row(member));
     arrange(this.list, rows);
   }

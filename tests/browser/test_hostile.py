@@ -131,6 +131,16 @@ def test_what_was_said_and_thought(enter: Enter, root: Person, rows: Rows, polic
     works(page)
 
 
+def test_what_a_link_shows_to_anybody(enter: Enter, rows: Rows) -> None:
+    page, harm = watched(enter(None, bypass_csp=True), f"/shared/{rows['link']}/")
+    expect(page.locator(".shared .prose").last).to_be_visible()
+    assert page.locator(".shared .prose").count() == page.locator(".shared .own").count() > 1
+    assert "\n".join(page.locator(".said").all_text_contents()).replace("\r", "") == EVERYTHING
+    assert harm.found() == []
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert page.evaluate(TOO_WIDE) == []
+
+
 def test_what_tools_are_called_asked_and_tell(enter: Enter, root: Person, rows: Rows) -> None:
     page, harm = watched(enter(root, bypass_csp=True), f"/threads/{rows['tools']}/")
     page.evaluate(OPEN_ALL)

@@ -166,3 +166,43 @@ def test_finding_what_was_said(enter: Enter, site: Site, size: dict[str, object]
     expect(page.locator("#found .entry-title")).to_have_text(["A journey"])
     page.get_by_label("Search threads").press("Escape")
     expect(page.locator("#thread-list .entry-title")).to_have_text(["A journey"])
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_link_for_anybody(enter: Enter, site: Site, size: dict[str, object]) -> None:
+    iris = site.person(f"iris{len(size)}")
+    thread = titled(iris, "For all")
+    iris.ask(thread, "Tell me [[text=**bold**]]")
+    until(lambda: not iris.get(f"/threads/{thread}")["running"])
+    tab = enter(iris, **size)
+    page = tab.open(f"/threads/{thread}/")
+    page.get_by_role("button", name="Share").click()
+    page.get_by_role("button", name="Make a link").click()
+    address = page.get_by_label("Address of the new link").input_value()
+    stranger = enter(None, **size)
+    stranger.expected.append("404")
+    other = stranger.open(address.removeprefix(site.url))
+    expect(other.get_by_role("heading", name="For all")).to_be_visible()
+    expect(other.locator(".prose strong")).to_have_text("bold")
+    expect(other.locator("time").nth(1)).not_to_be_empty()
+    page.get_by_role("button", name="Take back").click()
+    expect(page.locator("#links li")).to_have_count(0)
+    other.reload()
+    expect(other.locator(".prose")).to_have_count(0)
+
+
+def test_out_and_in_again(enter: Enter, carol: Person) -> None:
+    thread = titled(carol, "To be kept")
+    carol.ask(thread, "Tell me [[text=Twelve.]]")
+    until(lambda: not carol.get(f"/threads/{thread}")["running"])
+    page = enter(carol).open(f"/threads/{thread}/")
+    page.get_by_role("button", name="More", exact=True).click()
+    with page.expect_download() as download:
+        page.get_by_role("menuitem", name="Export as JSON").click()
+    assert download.value.suggested_filename == "to-be-kept.json"
+    page.goto(page.url.split("/threads/")[0] + "/threads/new/")
+    page.locator("#import").set_input_files(download.value.path())
+    expect(page).to_have_url(re.compile("/threads/[0-9a-f-]{36}/$"))
+    assert thread not in page.url
+    expect(page.locator(".prose")).to_have_text("Twelve.")
+    expect(entry(page, "To be kept")).to_have_count(2)

@@ -9,6 +9,7 @@ from threads.models.message import Message
 from threads.models.people import User
 from threads.models.process import Process
 from threads.models.run import Run
+from threads.models.share_link import ShareLink
 from threads.models.thread import Thread, ThreadMember, Tombstone
 from threads.models.tool_call import ToolCall
 
@@ -22,6 +23,7 @@ __all__ = [
     "Message",
     "Process",
     "Run",
+    "ShareLink",
     "Thread",
     "ThreadMember",
     "Tombstone",
