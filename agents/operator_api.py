@@ -3,16 +3,19 @@
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
 from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import people
+from threads import broadcast
 from threads.access import SignedRequest, require_operator, thread_for
-from threads.models import Thread
-from threads.rows import Json, message_row, thread_rows
+from threads.inbox import waiting_rows
+from threads.models import InternalNote
+from threads.models.internal_note import LONGEST
+from threads.rows import Json, message_row, person, thread_rows
 
 router = Router()
-MOST = 200
 
 
 class HandBack(Schema):
@@ -29,13 +32,56 @@ class Reply(Schema):
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class NewNote(Schema):
+    """A note for other operators."""
+
+    text: str = Field(min_length=1, max_length=LONGEST)
+
+
 @router.get("/inbox")
 def inbox(request: SignedRequest) -> Json:
-    """The conversations that wait for a person, with a question or as a whole, and those the caller has; newest activity first. For
-    operators."""
+    """What waits for a person, who waits longest first, and as `waits` why: the conversation is `assigned` to somebody or a person is
+    `wanted`; a `question`, an `approval` or an outcome that is `unknown` is open; the last answer `failed`. For operators."""
     require_operator(request.user)
-    found = Thread.objects.awaiting_human(request.user).values_list("pk", flat=True)[:MOST]
-    return {"threads": thread_rows(found)}
+    return {"threads": waiting_rows()}
+
+
+@router.post("/threads/{uuid:thread_id}/resolve")
+def resolve(request: SignedRequest, thread_id: UUID) -> Json:
+    """Say that one has dealt with it: the agents answer again, and what had failed or is unknown waits no more. For operators."""
+    people.resolve(request.user, thread_for(request.user, thread_id, "operate"))
+    return thread_rows([thread_id])[0]
+
+
+@router.get("/threads/{uuid:thread_id}/notes")
+def notes(request: SignedRequest, thread_id: UUID) -> Json:
+    """What operators wrote for each other, oldest first. For operators."""
+    thread = thread_for(request.user, thread_id, "operate")
+    return {"notes": [_note(note) for note in thread.internal_notes.select_related("author").order_by("pk")]}
+
+
+@router.post("/threads/{uuid:thread_id}/notes", response={201: Any})
+def add_note(request: SignedRequest, thread_id: UUID, new: NewNote) -> Status[Json]:
+    """Write a note that neither the thread's people nor any model see. For operators."""
+    thread = thread_for(request.user, thread_id, "operate")
+    note = thread.internal_notes.create(author=request.user, text=new.text)
+    note.refresh_from_db()
+    broadcast.inbox()
+    return Status(201, _note(note))
+
+
+@router.delete("/threads/{uuid:thread_id}/notes/{int:note_id}", response={204: None})
+def delete_note(request: SignedRequest, thread_id: UUID, note_id: int) -> Status[None]:
+    """Delete a note of one's own."""
+    thread = thread_for(request.user, thread_id, "operate")
+    if not thread.internal_notes.filter(pk=note_id, author=request.user).delete()[0]:
+        raise Http404("There is no such note of yours.")
+    broadcast.inbox()
+    return Status(204, None)
+
+
+def _note(note: InternalNote) -> Json:
+    return {"id": note.pk, "text": note.text, "author": person(note.author), "created_at": note.created_at.isoformat()}
 
 
 @router.post("/threads/{uuid:thread_id}/take-over")

@@ -43,6 +43,14 @@ def hand_back(operator: User, thread: Thread, *, answer: bool = False) -> Run | 
         return services.queue_answer(change, last, get_agent(change.thread.default_agent or all_agents()[0].name).name)
 
 
+def resolve(operator: User, thread: Thread) -> None:
+    """The operator has dealt with it: the agents answer again, and what failed or became unknown until now waits no more. Conflict if
+    somebody else has the conversation."""
+    with Thread.changing(thread.pk) as change:
+        _require_free(change, operator)
+        change.update_thread(assigned_to=None, human_wanted_at=None, attended_at=timezone.now())
+
+
 def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None = None, metadata: dict[str, Any] | None = None) -> Message:
     """Answer as a person: a row of provider `human` under the operator's own name, with any JSON as `metadata`. The same id and text
     again change nothing. Conflict if somebody else has the conversation."""

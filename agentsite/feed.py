@@ -7,9 +7,11 @@ from django.db.models import Count, Max, Sum
 
 from billing import admission
 from billing.models import Allowance
-from threads.broadcast import user_group
+from threads.access import is_operator
+from threads.broadcast import INBOX, user_group
 from threads.caps import crowd
 from threads.consumers import NOT_YOURS, PushSocket
+from threads.inbox import as_seen_by
 from threads.lists import listing
 from threads.models import Thread
 from threads.watch import Seen, read
@@ -20,11 +22,30 @@ class MeSocket(PushSocket):
     again."""
 
     digest: tuple[Any, ...] | None = None
+    # Of operators: what waits, as they were told of it, and whether that may have changed.
+    waiting: list[tuple[Any, ...]] | None = None
+    stale = False
 
     async def join(self) -> None:
-        """Join, then send the list."""
+        """Join, then send the list, and to operators how much waits for them."""
         await self.enter(user_group(self.user.pk))
         await self.catch_up(None, {})
+        if await read(lambda: is_operator(self.user)):
+            await self.enter(INBOX)
+            await self.look_for_work()
+
+    async def inbox(self, message: dict[str, Any]) -> None:
+        """Something happened in some thread: look with the next tick, once for all that happens until then."""
+        del message
+        self.stale = True
+
+    async def look_for_work(self) -> None:
+        """Tell operators how many threads wait for one, if that is not what they know."""
+        self.stale = False
+        waiting = await read(lambda: as_seen_by(self.user))
+        if waiting is not None and waiting != self.waiting:
+            self.waiting = waiting
+            await self.send(msgspec.json.encode({"type": "inbox", "count": len(waiting)}).decode())
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """The list of threads; this feed has no versions."""
@@ -43,8 +64,12 @@ class MeSocket(PushSocket):
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """With each ping, see whether the list moved since it was last sent."""
         await super().observe(seen, ping=ping)
-        if ping and seen.signed_in and await read(self._digest) != self.digest:
+        if self.over:
+            return
+        if ping and await read(self._digest) != self.digest:
             await self.catch_up(None, {})
+        if self.stale:
+            await self.look_for_work()
 
     def _digest(self) -> tuple[Any, ...]:
         own = Thread.objects.visible_to(self.user)

@@ -56,6 +56,7 @@ from threads.models import (  # noqa: E402
     Delta,
     Embedding,
     Feedback,
+    InternalNote,
     Memory,
     Message,
     Process,
@@ -178,6 +179,8 @@ class Writer:
         """Threads of all titles, and a memory, a task and a sample of each."""
         titles = packs(200)
         Memory.objects.bulk_create(Memory(user=self.root, text=text) for text in packs(500))
+        noted = Thread.start(self.root)
+        InternalNote.objects.bulk_create(InternalNote(thread=noted, author=self.root, text=text) for text in packs(5000))
         rated = Message.objects.exclude(content=[])[: len(packs(2000))]
         Feedback.objects.bulk_create(
             Feedback(user=self.root, message=message, value=1, comment=text) for message, text in zip(rated, packs(2000), strict=False)

@@ -111,6 +111,10 @@ ROUTES = [
     Route("POST", "/api/threads/{thread}/decisions", "write", 400, ONE_DECISION),
     Route("POST", "/api/threads/{thread}/take-over", "operate", 200, {}),
     Route("POST", "/api/threads/{thread}/hand-back", "operate", 200, {}),
+    Route("POST", "/api/threads/{thread}/resolve", "operate", 200, {}),
+    Route("GET", "/api/threads/{thread}/notes", "operate"),
+    Route("POST", "/api/threads/{thread}/notes", "operate", 201, {"text": "Note"}),
+    Route("DELETE", "/api/threads/{thread}/notes/{internal}", "operate", 204),
     Route("POST", "/api/threads/{thread}/replies", "operate", 201, {"text": "Hello"}),
     Route("POST", "/api/threads/{thread}/stop", "write", 200, {}),
     Route("GET", "/api/inbox", "operator"),
@@ -201,7 +205,7 @@ def test_every_address_is_listed() -> None:
         "call": "uuid:call_id",
     }
     short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
-    short |= {"note": "<uuid:note_id>", "token": "<str:token>", "link": "<int:link_id>"}
+    short |= {"note": "<uuid:note_id>", "token": "<str:token>", "link": "<int:link_id>", "internal": "<int:note_id>"}
     listed = {route.path.partition("?")[0].format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
@@ -279,6 +283,7 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
         "invoice": bill,
     }
     ids["note"] = take_off(str(bill), bill.net, "too dear")
+    ids["internal"] = thread.internal_notes.create(author=people["operator"], text="Question")
     ids["link"], _ = ShareLink.objects.issue(thread, alice, None)
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS, "token": "x" * 43}, client_of)
 

@@ -78,7 +78,8 @@ def test_what_others_said_is_not_said_by_whoever_brings_it_in(said: Thread, bob:
         ({"agentsite": 1, "messages": [{"content": "a\0b"}]}, "no text"),
         ({"agentsite": 1, "messages": [], "title": "x" * 201}, "too long"),
         ({"agentsite": 1, "messages": [{"content": "x"}] * 100_001}, "100,000"),
-        ({"agentsite": 1, "messages": [{"content": "x", "thread": "other"}]}, "not permitted"),
+        ({"agentsite": 1, "messages": [{"content": "x", "thread": "other"}]}, "'thread' is no part"),
+        ({"agentsite": 1, "messages": [{"role": "assistant", "status": "pending"}]}, "'status' is no part"),
     ],
 )
 def test_what_is_no_such_file_changes_nothing(alice: User, client_of: ClientOf, data: Any, told: str) -> None:

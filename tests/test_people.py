@@ -166,7 +166,7 @@ def test_operators_find_what_waits_for_them(ask: Ask, alice: User, olga: User, t
     ask('[[tool=ask_human {"question":"Well?"}]][[next]]Done.', agent="helpdesk")
     other = Thread.start(alice)
     people.want_human(other.pk)
-    assert waiting() == [str(other.pk), str(thread.pk)]
+    assert waiting() == [str(thread.pk), str(other.pk)]
     people.take_over(olga, other)
     assert str(other.pk) in waiting()
     people.hand_back(olga, other)

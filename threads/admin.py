@@ -19,6 +19,7 @@ from threads.models import (
     Delta,
     Embedding,
     Feedback,
+    InternalNote,
     Memory,
     Message,
     Process,
@@ -278,6 +279,15 @@ class ShareLinkAdmin(RecordAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may, by the usual permission."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(InternalNote)
+class InternalNoteAdmin(RecordAdmin):
+    """What operators wrote for each other."""
+
+    list_display = ("__str__", "thread", "author", "created_at")
+    list_select_related = ("thread", "author")
+    search_fields = ("text", "thread__id", "author__username")
 
 
 @admin.register(Process)

@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 64_000
 
 
+# Operators, who look at all threads.
+INBOX = "inbox"
+
+
 def thread_group(thread_id: UUID | str) -> str:
     """Everybody who watches a thread."""
     return f"thread.{thread_id}"
@@ -78,12 +82,18 @@ def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
     """Push a committed change to the thread's watchers; with the thread itself, to its members' lists too, if that changed."""
     row, marks = _row(thread.pk) if described else (None, {})
     watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
-    publish([watchers, *_feeds(*((row, marks) if thread.listed_as == thread.pk or row is None else _row(thread.listed_as)))])
+    feeds = _feeds(*((row, marks) if thread.listed_as == thread.pk or row is None else _row(thread.listed_as)))
+    publish([watchers, *feeds, (INBOX, {"type": "inbox"})])
 
 
 def listed(thread: "Thread") -> None:
     """Show the thread anew in the lists of its members."""
     publish(_feeds(*_row(thread.listed_as)))
+
+
+def inbox() -> None:
+    """Something that operators see may be new: they look for themselves."""
+    publish([(INBOX, {"type": "inbox"})])
 
 
 def marked(thread: "Thread", user_id: UUID) -> None:

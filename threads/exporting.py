@@ -29,6 +29,8 @@ MOST_MESSAGES = 100_000
 TYPES = {"json": "application/json", "markdown": "text/markdown; charset=utf-8"}
 ENDINGS = {"json": "json", "markdown": "md"}
 FENCE = "```"
+# What of a message is part of a file; how it stands (pending, failed) and what it cost is not.
+FIELDS = {"role", "content", "agent_name", "provider", "model", "finish_reason", "sources", "author", "at"}
 
 
 class Exported(msgspec.Struct, forbid_unknown_fields=True):
@@ -101,6 +103,8 @@ def imported(owner: User, data: Exported) -> Thread:
 
 def _read_message(message: Json, owner: User) -> tuple[bool, NewMessage]:
     """Whether the owner said it, and what was said."""
+    if unknown := sorted(set(message) - FIELDS):
+        raise BadInput("messages", f"{unknown[0][:100]!r} is no part of an exported message.")
     author = str(message.get("author", ""))[:100]
     own = author in ("", owner.name)
     fields = {name: value for name, value in message.items() if name not in ("author", "at")}

@@ -4,6 +4,7 @@ from threads.models.api_key import ApiKey
 from threads.models.chunk import Chunk, Embedding
 from threads.models.delta import Delta
 from threads.models.feedback import Feedback
+from threads.models.internal_note import InternalNote
 from threads.models.memory import Memory
 from threads.models.message import Message
 from threads.models.people import User
@@ -19,6 +20,7 @@ __all__ = [
     "Delta",
     "Embedding",
     "Feedback",
+    "InternalNote",
     "Memory",
     "Message",
     "Process",

@@ -132,6 +132,7 @@ class Run(HeldRun):
             models.Index(fields=["wake_at"], name="run_queued", condition=Q(status="queued")),
             models.Index(fields=["status"], name="run_live", condition=Q(status__in=["queued", "running", "waiting"])),
             models.Index(fields=["ended_at"], name="run_ended"),
+            models.Index(fields=["ended_at"], name="run_failed", condition=Q(status="failed")),
         ]
         constraints = [
             models.UniqueConstraint(fields=["thread"], name="one_active_run_per_thread", condition=Q(status__in=["running", "waiting"])),

@@ -38,12 +38,6 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         """As a list shows them: newest activity first, hidden branches left out."""
         return self.exclude(kind__in=Thread.HIDDEN).order_by("-last_activity", "-id")
 
-    def awaiting_human(self, operator: "User") -> "ThreadQuerySet":
-        """Conversations that wait for any person, and those that this one has; newest activity first."""
-        asked = self.filter(tool_calls__status="requested").values("pk")
-        wanted = Q(human_wanted_at__isnull=False) | Q(assigned_to=operator) | Q(pk__in=asked)
-        return self.kept().filter(wanted).order_by("-last_activity", "-id")
-
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
         query = SearchQuery(words, config="simple", search_type="websearch")
@@ -82,6 +76,8 @@ class Thread(models.Model):
     )
     # The agents wait for a person since then.
     human_wanted_at = models.DateTimeField(null=True, blank=True)
+    # An operator has dealt with what had failed until then.
+    attended_at = models.DateTimeField(null=True, blank=True)
     metadata = models.JSONField(default=dict, blank=True)
     # What this thread wants otherwise than its agents (model, instructions, …); see `agents.agent.StoredOptions`.
     options = models.JSONField(default=dict, blank=True)
@@ -110,6 +106,7 @@ class Thread(models.Model):
             models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
             models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
             GinIndex(SearchVector("title", config="simple"), name="thread_by_title"),
+            models.Index(fields=["human_wanted_at"], name="thread_wants_human", condition=Q(human_wanted_at__isnull=False)),
             models.Index(fields=["deleted_at"], name="thread_deleted", condition=Q(deleted_at__isnull=False)),
         ]
         constraints = [
