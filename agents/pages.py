@@ -5,11 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 
 from agents.api import agents as agent_rows
 from threads.access import is_operator, thread_for
+from threads.inbox import waiting_rows
 from threads.lists import listing
 from threads.models import Thread, User
 from threads.sync import snapshot
@@ -22,6 +24,8 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         "listing": listing(user),
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
+        "operates": is_operator(user),
+        "inbox": None,
     }
     response = render(request, template, common | context)
     # The page carries what was said: neither a proxy nor the browser's disk should keep it.
@@ -48,5 +52,16 @@ def new_thread(request: HttpRequest) -> HttpResponse:
 def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
     """One thread with its newest page of messages; the socket brings what is newer."""
     found = thread_for(request.user, thread_id)  # type: ignore[arg-type]  # behind login_required
-    operates = is_operator(request.user)  # type: ignore[arg-type]
-    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk), operates=operates)
+    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk))
+
+
+@login_required
+def inbox(request: HttpRequest, thread_id: UUID | None = None) -> HttpResponse:
+    """For operators: what waits for one, beside it a thread."""
+    if not is_operator(request.user):  # type: ignore[arg-type]  # behind login_required
+        raise PermissionDenied("Only operators have an inbox.")
+    cases = waiting_rows()
+    if thread_id is None:
+        return _page(request, "chat/inbox.html", inbox=cases)
+    found = thread_for(request.user, thread_id, "operate")  # type: ignore[arg-type]
+    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk), inbox=cases)

@@ -100,6 +100,17 @@ class Site:
         """Sign in over the form, as a browser would; who doesn't exist yet signs up."""
         return Person(self, name)
 
+    def operator(self, name: str) -> "Person":
+        """Somebody who may answer in every thread."""
+        found = self.person(name)
+        self.query(
+            """INSERT INTO threads_user_user_permissions (user_id, permission_id)
+               SELECT u.id, p.id FROM threads_user u, auth_permission p WHERE u.username = %s AND p.codename = 'operate_thread'
+               ON CONFLICT DO NOTHING""",
+            name,
+        )
+        return found
+
     def _answers(self) -> bool:
         try:
             return httpx2.get(f"{self.url}/accounts/sign-in/", timeout=2).is_success

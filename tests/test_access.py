@@ -54,6 +54,8 @@ ROUTES = [
     Route("GET", "/", "person", 302),
     Route("GET", "/threads/new/", "person"),
     Route("GET", "/threads/{thread}/", "view"),
+    Route("GET", "/inbox/", "operator"),
+    Route("GET", "/inbox/{thread}/", "operator"),
     Route("GET", "/shared/{token}/", "open", 404),  # Of no link.
     Route("GET", "/accounts/sign-in/", "open"),
     Route("GET", "/accounts/sign-up/", "open"),

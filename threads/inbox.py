@@ -2,12 +2,14 @@
 outcome, answers that failed."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
+from django.db.models import Count, Max
 
 from threads.access import is_operator
-from threads.models import User
+from threads.models import InternalNote, User
 from threads.rows import Json, thread_rows
 
 MOST = 200
@@ -49,8 +51,19 @@ def waiting_rows() -> list[Json]:
     return [rows[str(thread)] | {"waits": reasons} for thread, _, reasons in found]
 
 
-def as_seen_by(user: User) -> list[tuple[Any, ...]] | None:
-    """What an operator would be told of it, to be compared with what they were told; None if they are no operator any more."""
+@dataclass(frozen=True)
+class Seen:
+    """What operators were told of, to be compared with how it is later."""
+
+    cases: list[tuple[Any, Any, int]]
+    notes: dict[str, Any]
+
+
+def as_seen_by(user: User) -> Seen | None:
+    """What there is for an operator; None if they are no operator any more."""
     fresh = User.objects.get(pk=user.pk)  # what they may do is kept on the object
     fresh.scopes = user.scopes
-    return [(thread, since, len(reasons)) for thread, since, reasons in waiting()] if is_operator(fresh) else None
+    if not is_operator(fresh):
+        return None
+    cases = [(thread, since, len(reasons)) for thread, since, reasons in waiting()]
+    return Seen(cases, InternalNote.objects.aggregate(Count("pk"), Max("pk")))

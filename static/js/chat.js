@@ -8,6 +8,7 @@ import { element, embedded } from "#element";
 import { Jump } from "#jump";
 import { menuButton } from "#menu";
 import { MessageList } from "#message_list";
+import { Notes } from "#notes";
 import { Older } from "#older";
 import { Opinions } from "#opinions";
 import { PersonBar } from "#person_bar";
@@ -52,7 +53,7 @@ const quote = (text) => composer.insert(`${text.trim().replace(/^/gm, "> ")}\n\n
 const decide = (calls, approved, reason) => request("POST", `${path}/decisions`, {
   decisions: calls.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
 });
-const operates = embedded("operates");
+const operates = embedded("may-operate");
 const mayWrite = () => operates || ["owner", "writer"].includes(myRole());
 const rowsOf = ({ message, run }) => ({ messages: [message], runs: run ? [run] : [] });
 
@@ -127,7 +128,8 @@ at("stop").addEventListener("click", stop);
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
-startShell({ currentId: listedAs(store.thread), onFrame: (frame) => [composer.allowance, opinions].forEach((each) => each.apply(frame)) });
+const heard = [composer.allowance, opinions, ...(operates ? [new Notes(at("notes"), { path, me })] : [])];
+startShell({ currentId: at("inbox") ? threadId : listedAs(store.thread), onFrame: (frame) => heard.forEach((each) => each.apply(frame)) });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
 if (matchMedia("(hover: hover)").matches) at("text").focus({ preventScroll: true });
 new Jump({ store, list, scroll, older });

@@ -9,6 +9,8 @@ export class PersonBar {
     this.take = node.querySelector("#take-over");
     this.back = node.querySelector("#hand-back");
     this.take?.addEventListener("click", () => this.tell("take-over"));
+    this.resolve = node.querySelector("#resolve");
+    this.resolve?.addEventListener("click", () => this.tell("resolve"));
     this.back?.addEventListener("click", () => this.tell("hand-back", { answer: true }));
     store.subscribe(({ run }) => run === null && this.draw());
     this.draw();
@@ -25,17 +27,19 @@ export class PersonBar {
     this.node.hidden = !person && !wanted && !this.operates;
     if (!this.operates) return;
     this.take.hidden = Boolean(person);
+    this.resolve.hidden = Boolean(person) && !this.isMine;
     this.back.hidden = !this.isMine && !(wanted && !person);
   }
 
   async tell(verb, body = {}) {
-    for (const button of [this.take, this.back]) button.disabled = true;
+    const buttons = [this.take, this.back, this.resolve];
+    for (const button of buttons) button.disabled = true;
     try {
       await request("POST", `${this.path}/${verb}`, body);
     } catch (error) {
       setText(this.words, error.message);
     } finally {
-      for (const button of [this.take, this.back]) button.disabled = false;
+      for (const button of buttons) button.disabled = false;
     }
   }
 }

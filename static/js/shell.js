@@ -1,19 +1,21 @@
 /** What every page of the chat has: the live list of threads, and the panes that slide in on small screens. */
 import { signIn } from "#api";
 import { embedded } from "#element";
+import { InboxList } from "#inbox_list";
 import { Seen } from "#seen";
 import { LiveSocket } from "#socket";
 import { offerUndoFromBefore } from "#thread_commands";
 import { ThreadList } from "#thread_list";
 import { ThreadSearch } from "#thread_search";
 
+const at = (id) => document.getElementById(id);
+
 /** Starts list and panes; `onState` is told how the feed's connection is, `onFrame` its frames. */
 export function startShell({ currentId = null, onState = () => {}, onFrame = () => {} } = {}) {
-  const at = (id) => document.getElementById(id);
-  const list = new ThreadList(at("thread-list"), embedded("listing"), { me: embedded("me"), currentId, seen: new Seen() });
-  new ThreadSearch({ field: at("search"), node: at("found"), instead: at("thread-list") });
+  const list = at("inbox") ? startInbox(currentId) : startList(currentId);
   const take = (frame) => {
     list.apply(frame);
+    if (frame.type === "inbox") showCount(frame.count);
     onFrame(frame);
   };
   new LiveSocket({ address: () => "/ws/me/", onFrame: take, onState, onGone: (code) => code === 4401 && signIn() });
@@ -32,6 +34,19 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
   });
   offerUndoFromBefore();
   if (matchMedia("(min-width: 1100px)").matches && localStorage.getItem("activity") !== "closed") toggle("activity", true);
+}
+
+function startList(currentId) {
+  new ThreadSearch({ field: at("search"), node: at("found"), instead: at("thread-list") });
+  return new ThreadList(at("thread-list"), embedded("listing"), { me: embedded("me"), currentId, seen: new Seen() });
+}
+
+const startInbox = (currentId) => new InboxList(at("inbox"), embedded("inbox-data"), { me: embedded("me"), currentId });
+
+/** How many threads wait for a person; operators are told. */
+function showCount(number) {
+  at("inbox-count").hidden = number === 0;
+  at("inbox-count").textContent = number;
 }
 
 /** Opens or closes a pane; without `open` the other of what it is. */

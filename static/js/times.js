@@ -15,6 +15,13 @@ export function duration(start, end) {
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
 
+/** How long ago that was, in the largest unit: "12 s", "5 min", "3 h", "2 d". */
+export function ago(iso, now = new Date()) {
+  const seconds = Math.max(0, (now - new Date(iso)) / 1000);
+  const [size, unit] = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([least]) => seconds >= least) ?? [1, "s"];
+  return `${Math.floor(seconds / size)} ${unit}`;
+}
+
 /** The list group of a time: "Today", "Yesterday" or "Earlier". */
 export function dayGroup(iso, now = new Date()) {
   const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
