@@ -14,9 +14,9 @@ from threads.access import SignedRequest, run_for, thread_for
 from threads.copying import fork
 from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
+from threads.lists import router
 from threads.models import Message, Run, Thread
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
-from threads.sharing import router
 
 __all__ = ["router"]  # The threads' own: reading and asking share the address of a thread's messages, and so must one router.
 

@@ -21,12 +21,13 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     user: User = request.user  # type: ignore[assignment]  # behind login_required
     common = {
         "me": {"id": str(user.pk), "name": user.name},
-        "listing": listing(user),
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS},
         "operates": is_operator(user),
         "inbox": None,
     }
+    if "inbox" not in context:
+        common["listing"] = listing(user)
     response = render(request, template, common | context)
     # The page carries what was said: neither a proxy nor the browser's disk should keep it.
     response["Cache-Control"] = "private, no-store"

@@ -19,6 +19,9 @@ from billing.budgets import BudgetExceeded, PriceUnknown
 from billing.limits import LimitExceeded
 from threads.authentication import KeyAuth, PageAuth
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
+from threads.exporting import router as exporting_router
+from threads.feedback import router as feedback_router
+from threads.sharing import router as sharing_router
 from threads.storable import unstorable
 
 logger = logging.getLogger(__name__)
@@ -48,6 +51,9 @@ def _require_storable(data: Any) -> Any:
 api = NinjaAPI(title="agentsite", version="1", auth=[KeyAuth(), PageAuth()], docs=Swagger(), urls_namespace="api", parser=TextParser())
 api.add_router("", router)
 api.add_router("", operator_router)
+api.add_router("", feedback_router)
+api.add_router("", exporting_router)
+api.add_router("", sharing_router)
 api.add_router("", billing_router)
 KINDS = {
     400: "bad_input",

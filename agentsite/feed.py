@@ -7,11 +7,11 @@ from django.db.models import Count, Max, Sum
 
 from billing import admission
 from billing.models import Allowance
-from threads import inbox
 from threads.access import is_operator
 from threads.broadcast import INBOX, user_group
 from threads.caps import crowd
 from threads.consumers import NOT_YOURS, PushSocket
+from threads.inbox import as_seen_by
 from threads.lists import listing
 from threads.models import Thread
 from threads.watch import Seen, read
@@ -23,7 +23,7 @@ class MeSocket(PushSocket):
 
     digest: tuple[Any, ...] | None = None
     # Of operators: what waits, as they were told of it, and whether that may have changed.
-    waiting: inbox.Seen | None = None
+    waiting: tuple[Any, ...] | None = None
     stale = False
 
     async def join(self) -> None:
@@ -36,16 +36,17 @@ class MeSocket(PushSocket):
 
     async def inbox(self, message: dict[str, Any]) -> None:
         """Something happened in some thread: look with the next tick, once for all that happens until then."""
-        del message
         self.stale = True
+        if message["changed"]:
+            self.waiting = None
 
     async def look_for_work(self) -> None:
         """Tell operators how many threads wait for one, if that is not what they know."""
         self.stale = False
-        waiting = await read(lambda: inbox.as_seen_by(self.user))
+        waiting = await read(lambda: as_seen_by(self.user))
         if waiting is not None and waiting != self.waiting:
             self.waiting = waiting
-            await self.send(msgspec.json.encode({"type": "inbox", "count": len(waiting.cases)}).decode())
+            await self.send(msgspec.json.encode({"type": "inbox", "count": len(waiting[1])}).decode())
 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """The list of threads; this feed has no versions."""
@@ -68,7 +69,7 @@ class MeSocket(PushSocket):
             return
         if ping and await read(self._digest) != self.digest:
             await self.catch_up(None, {})
-        if self.stale:
+        if self.stale or (ping and self.waiting is not None):
             await self.look_for_work()
 
     def _digest(self) -> tuple[Any, ...]:

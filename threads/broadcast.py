@@ -83,7 +83,7 @@ def changed(thread: "Thread", frame: Json, *, described: bool) -> None:
     row, marks = _row(thread.pk) if described else (None, {})
     watchers = (thread_group(thread.pk), frame_message(frame | {"thread": row}))
     feeds = _feeds(*((row, marks) if thread.listed_as == thread.pk or row is None else _row(thread.listed_as)))
-    publish([watchers, *feeds, (INBOX, {"type": "inbox"})])
+    publish([watchers, *feeds, (INBOX, {"type": "inbox", "changed": False})])
 
 
 def listed(thread: "Thread") -> None:
@@ -92,8 +92,8 @@ def listed(thread: "Thread") -> None:
 
 
 def inbox() -> None:
-    """Something that operators see may be new: they look for themselves."""
-    publish([(INBOX, {"type": "inbox"})])
+    """Something that only operators see has changed: they are told in any case."""
+    publish([(INBOX, {"type": "inbox", "changed": True})])
 
 
 def marked(thread: "Thread", user_id: UUID) -> None:

@@ -9,20 +9,19 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.utils.text import slugify
-from ninja import Status
+from ninja import Router, Status
 from ninja.errors import HttpError
 
 from threads.access import SignedRequest, require_scope, thread_for
 from threads.convert import as_written
 from threads.errors import BadInput
-from threads.feedback import router
 from threads.models import Message, Thread, User
 from threads.rows import Json, thread_rows
 from threads.saving import parsed, save_messages
 from threads.schemas import NewMessage
 from threads.storable import unstorable
 
-__all__ = ["router"]
+router = Router()
 FORMAT = 1
 LARGEST = 32_000_000
 MOST_MESSAGES = 100_000

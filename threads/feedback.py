@@ -4,18 +4,17 @@ from typing import Literal
 from uuid import UUID
 
 from django.http import Http404
-from ninja import Schema, Status
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from threads import broadcast
 from threads.access import SignedRequest, require_scope, thread_for
 from threads.errors import BadInput
-from threads.lists import router
 from threads.models import Feedback, Message, Thread, User
 from threads.models.feedback import LONGEST
 from threads.rows import Json, feedback_row
 
-__all__ = ["router"]
+router = Router()
 
 
 class Opinion(Schema):

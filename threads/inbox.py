@@ -2,11 +2,10 @@
 outcome, answers that failed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, Max
+from django.db.models import Max
 
 from threads.access import is_operator
 from threads.models import InternalNote, User
@@ -51,19 +50,12 @@ def waiting_rows() -> list[Json]:
     return [rows[str(thread)] | {"waits": reasons} for thread, _, reasons in found]
 
 
-@dataclass(frozen=True)
-class Seen:
-    """What operators were told of, to be compared with how it is later."""
-
-    cases: list[tuple[Any, Any, int]]
-    notes: dict[str, Any]
-
-
-def as_seen_by(user: User) -> Seen | None:
-    """What there is for an operator; None if they are no operator any more."""
+def as_seen_by(user: User) -> tuple[int | None, list[tuple[Any, Any, int]]] | None:
+    """What there is for an operator, to be compared with what they were told of: the last note, and what waits. None if they are no
+    operator any more."""
     fresh = User.objects.get(pk=user.pk)  # what they may do is kept on the object
     fresh.scopes = user.scopes
     if not is_operator(fresh):
         return None
-    cases = [(thread, since, len(reasons)) for thread, since, reasons in waiting()]
-    return Seen(cases, InternalNote.objects.aggregate(Count("pk"), Max("pk")))
+    note = InternalNote.objects.aggregate(last=Max("pk"))["last"]
+    return note, [(thread, since, len(reasons)) for thread, since, reasons in waiting()]

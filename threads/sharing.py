@@ -8,15 +8,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
-from ninja import Schema, Status
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from threads.access import SignedRequest, thread_for
-from threads.exporting import router
 from threads.models import Message, ShareLink
 from threads.rows import Json
 
-__all__ = ["router", "shared"]
+router = Router()
 
 
 class NewLink(Schema):
