@@ -85,6 +85,7 @@ async function stop() {
 function drawDock() {
   at("stop").hidden = store.activeRuns.length === 0 || !mayWrite();
   at("composer").hidden = !mayWrite();
+  at("denies").hidden = !mayWrite() || personBar.isMine || ![...store.toolCalls.values()].some((call) => call.status === "awaiting_approval");
   at("agent").parentElement.hidden = Boolean(store.thread.assigned_to);
   at("text").placeholder = personBar.isMine ? "Answer under your name…" : "Write a message…";
   at("read-only").hidden = mayWrite();

@@ -57,6 +57,7 @@ def test_large_sums_wait_for_somebodys_yes(enter: Enter, alice: Person, bob: Per
     say(page, "Move 101, 102 and 103")
     expect(page.get_by_role("button", name="Approve", exact=True)).to_have_count(3)
     expect(page.get_by_text("3 calls wait for approval")).to_be_visible()
+    expect(page.get_by_text("A new message denies what waits for approval.")).to_be_visible()
     page.reload()
     cards = page.locator(".tool")
     cards.nth(0).get_by_role("button", name="Approve").click()
@@ -69,6 +70,7 @@ def test_large_sums_wait_for_somebodys_yes(enter: Enter, alice: Person, bob: Per
     cards.nth(2).get_by_role("button", name="Deny").click()
     ended(page)
     expect(page.get_by_text("One of three was moved.")).to_be_visible()
+    expect(page.get_by_text("A new message denies")).to_be_hidden()
     expect(watching.get_by_text("One of three was moved.")).to_be_visible()
     assert [call["status"] for call in alice.get(f"/threads/{shared}/tool-calls")["tool_calls"]] == ["denied", "denied", "succeeded"]
 
