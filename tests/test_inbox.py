@@ -9,14 +9,12 @@ import pytest
 from asgiref.sync import sync_to_async
 from channels.testing import WebsocketCommunicator
 from django.contrib.auth.models import Permission
-from django.db import connection
 from django.test import Client
 
 from agents import people, services
 from agentsite.asgi import application
 from tests.fake_openai import FakeOpenAI
 from threads.deleting import discard
-from threads.inbox import WAITING
 from threads.models import Message, Run, Thread, ToolCall, User
 
 Ask = Callable[..., tuple[Message, Run]]
@@ -85,17 +83,6 @@ def test_who_waits_longest_comes_first_and_what_is_deleted_does_not_wait(alice: 
     assert list(why(client_of(olga))) == [str(thread.pk) for thread in reversed(threads)]
     discard(threads[1])
     assert list(why(client_of(olga))) == [str(threads[2].pk), str(threads[0].pk)]
-
-
-def test_looking_reads_no_more_than_what_waits(ask: Ask) -> None:
-    ask("Hello")
-    with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {WAITING}", {"most": 10})
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-        cursor.execute("RESET enable_seqscan")
-    assert all(index in plan for index in ("thread_wants_human", "tool_call_waiting", "run_failed", "assigned_to_id"))
-    assert "Seq Scan" not in plan
 
 
 def test_notes_are_for_operators_only(
