@@ -24,6 +24,16 @@ export async function requestWith(method, path, body) {
   throw new ApiError(answer?.error ?? { kind: "internal", message: `The server answered ${response.status}. Try again in a moment.` });
 }
 
+/** Runs `act`. `complain(text)` is told what went wrong, and "" when it begins. */
+export async function attempt(complain, act) {
+  complain("");
+  try {
+    await act();
+  } catch (error) {
+    complain(error.message);
+  }
+}
+
 /** To the sign-in page, and back here afterwards. */
 export function signIn() {
   location.assign(`${document.body.dataset.signIn}?next=${encodeURIComponent(location.pathname)}`);

@@ -1,6 +1,6 @@
 /** Notes of operators about a thread; neither its people nor any model see them. */
 import { doubtfulButton } from "#action_button";
-import { request } from "#api";
+import { attempt, request } from "#api";
 import { arrange, element } from "#element";
 import { fullTime } from "#times";
 
@@ -52,13 +52,8 @@ export class Notes {
     });
   }
 
-  async try(act) {
-    this.complain("");
-    try {
-      await act();
-    } catch (error) {
-      this.complain(error.message);
-    }
+  try(act) {
+    return attempt((text) => this.complain(text), act);
   }
 
   complain(text) {

@@ -1,5 +1,5 @@
 /** The dialog that says who belongs to a thread, and lets its owner change that. */
-import { request } from "#api";
+import { attempt, request } from "#api";
 import { arrange, element } from "#element";
 import { ShareLinks } from "#share_links";
 
@@ -68,13 +68,8 @@ export class Share {
   }
 
   /** The list itself changes when the thread's new row arrives, here as in every other tab. */
-  async try(act) {
-    this.complain("");
-    try {
-      await act();
-    } catch (error) {
-      this.complain(error.message);
-    }
+  try(act) {
+    return attempt((text) => this.complain(text), act);
   }
 
   complain(message) {

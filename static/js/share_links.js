@@ -1,5 +1,5 @@
 /** Links for anybody to read a thread: its owner makes them and takes them back. */
-import { request } from "#api";
+import { attempt, request } from "#api";
 import { copyButton } from "#code_block";
 import { arrange, element } from "#element";
 
@@ -54,12 +54,7 @@ export class ShareLinks {
     });
   }
 
-  async try(act) {
-    this.complain("");
-    try {
-      await act();
-    } catch (error) {
-      this.complain(error.message);
-    }
+  try(act) {
+    return attempt(this.complain, act);
   }
 }
