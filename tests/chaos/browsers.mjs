@@ -80,6 +80,7 @@ class Browser {
     this.page.socket.socket = null;
     this.timers.forEach(clearInterval);
     clearTimeout(this.page.timer);
+    clearTimeout(this.page.socket.timer);
     this.socket.close();
   }
 }
