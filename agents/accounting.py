@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 USUAL_ANSWER = 1000
 REDACTED = "[redacted]"
 SECRET = re.compile(r"\b(sk-[\w-]{12,}|AKIA[0-9A-Z]{16}|gh[pousr]_\w{20,}|xox[abp]-[\w-]{10,}|Bearer\s+[\w.~+/=-]{8,})")
+# A picture is shown by how large it was.
+BASE64 = re.compile(r"(?:data:[^,\s]{1,100},)?[A-Za-z0-9+/]{4000,}={0,2}")
 SECRET_NAME = re.compile(r"password|passwd|secret|api_?key|access_?token|authorization|credential", re.IGNORECASE)
 
 
@@ -121,10 +123,10 @@ def keep(exchange: Exchange, agent: "Agent") -> None:
 
 
 def redacted(value: Any) -> Any:
-    """The same JSON without secrets: our own key, what looks like a key, and what is called one."""
+    """The same JSON without secrets: our own key, what looks like a key, and what is called one; and without the bytes of files."""
     if isinstance(value, str):
         text = value.replace(settings.OPENAI_API_KEY, REDACTED) if settings.OPENAI_API_KEY else value
-        return storable(SECRET.sub(REDACTED, text))
+        return storable(SECRET.sub(REDACTED, BASE64.sub(lambda found: f"[{len(found[0]):,} characters of base64]", text)))
     if isinstance(value, Mapping):
         return {
             storable(str(key)): REDACTED if SECRET_NAME.search(str(key)) and isinstance(each, str) else redacted(each)

@@ -13,6 +13,7 @@ from agents.registry import all_agents, get_agent
 from threads.access import SignedRequest, run_for, thread_for
 from threads.copying import fork
 from threads.errors import BadInput, Conflict
+from threads.files import attached
 from threads.ids import uuid7
 from threads.lists import router
 from threads.models import Message, Run, Thread
@@ -40,9 +41,11 @@ class ThreadPatch(Schema):
 
 
 class Prompt(Schema):
-    """What somebody asks. `id` is a UUID made by the client: sending it twice changes nothing."""
+    """What somebody asks. `id` is a UUID made by the client: sending it twice changes nothing. `files` are ids of files that were brought
+    along (`POST /api/files`); with some, `text` may be empty."""
 
-    text: str
+    text: str = ""
+    files: list[UUID] = Field(default_factory=list)
     id: UUID | None = None
     agent: str = ""
     meanwhile: Literal["queue", "interrupt", "reject"] = "queue"
@@ -50,11 +53,13 @@ class Prompt(Schema):
 
 
 class NewBranch(Schema):
-    """Another version of the conversation from the prompt `message` on: with `text` in its place, or with another answer to it. `id` is
-    a UUID made by the client: sending it twice makes one branch."""
+    """Another version of the conversation from the prompt `message` on: with `text` in its place, or with another answer to it. With a
+    `text`, `files` take the place of the prompt's files; without `files` it keeps them. `id` is a UUID made by the client: sending it
+    twice makes one branch."""
 
     message: UUID
     text: str | None = None
+    files: list[UUID] | None = None
     agent: str = ""
     id: UUID | None = None
 
@@ -151,6 +156,7 @@ def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json
         request.user,
         thread,
         prompt.text,
+        files=attached(request.user, prompt.files),
         agent=prompt.agent,
         message_id=prompt.id,
         meanwhile=prompt.meanwhile,
@@ -164,7 +170,8 @@ def branch(request: SignedRequest, thread_id: UUID, new: NewBranch) -> Status[Js
     """Change a prompt, or have it answered again. What was said stays; the new version is a thread of its own with the same people."""
     thread = thread_for(request.user, thread_id, "write")
     prompt = _message_in(thread, new.message, "message")
-    made, message, run = branching.branch(request.user, thread, prompt, new.text, agent=new.agent, branch_id=new.id)
+    files = None if new.files is None else attached(request.user, new.files)
+    made, message, run = branching.branch(request.user, thread, prompt, new.text, files=files, agent=new.agent, branch_id=new.id)
     return Status(202, {"thread": thread_rows([made.pk])[0]} | _asked(message, run))
 
 

@@ -4,7 +4,6 @@ A server that fails in a way that may pass is asked again, a window that is too 
 not fit is corrected once.
 """
 
-import json
 import logging
 import time
 from collections.abc import Callable
@@ -14,7 +13,8 @@ from typing import Any
 
 from agents.accounting import Exchange, account, afford, charged, keep
 from agents.agent import Agent
-from agents.budget import Fitted
+from agents.attachments import sources
+from agents.budget import Fitted, characters
 from agents.context import messages_for
 from agents.errors import AgentError, ContextOverflow, InvalidAnswer, ProviderError, Refused
 from agents.persist import persist
@@ -62,7 +62,8 @@ def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, di
     tools = [tool.schema for tool in agent.toolbox.values()]
     schema = format_of(agent.output).schema if agent.output else None
     while True:
-        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema)
+        files = persist(partial(sources, told.messages))
+        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema, sources=files)
         try:
             return request, _call_model(active, agent, request)
         except ContextOverflow:
@@ -129,7 +130,7 @@ def _read_or_account(active: Active, agent: Agent, request: Request) -> dict[str
         parts, count = active.stream.said()
         if count:
             said = sum(len(part.get("delta") or part.get("inputTextDelta") or "") for part in parts)
-            usage = estimate(len(json.dumps(request.messages)), said).as_json()
+            usage = estimate(characters(request.messages), said).as_json()
             persist(partial(account, active.run, agent, {"provider": provider_of(request.model), "model": request.model, "usage": usage}))
         raise
 

@@ -1,5 +1,6 @@
 """Other versions of a conversation: a prompt is changed, or answered again, in a branch; what was said stays."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
@@ -7,7 +8,7 @@ from django.db import IntegrityError, transaction
 from agents import services
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
-from billing.admission import estimate
+from agents.services import Json
 from threads.copying import fork
 from threads.models import Message, Run, Thread, User
 
@@ -15,9 +16,17 @@ TAKEN = "This id is taken."
 
 
 def branch(
-    user: User, thread: Thread, prompt: Message, text: str | None = None, *, agent: str = "", branch_id: UUID | None = None
+    user: User,
+    thread: Thread,
+    prompt: Message,
+    text: str | None = None,
+    *,
+    files: Sequence[Json] | None = None,
+    agent: str = "",
+    branch_id: UUID | None = None,
 ) -> tuple[Thread, Message, Run | None]:
     """Another version of the conversation from this prompt on: with `text` in its place, or without with another answer to it.
+    With a `text`, `files` (parts) take the place of the prompt's; None keeps these.
 
     The branch and its answer are begun together or not at all. The same `branch_id` again returns the same rows and changes nothing.
     It takes of limits and budgets what a prompt takes, and raises what `services.send` raises; Busy while the prompt is being answered.
@@ -32,7 +41,8 @@ def branch(
             end = {"through": prompt} if text is None else {"before": prompt}
             made = fork(thread, user, kind="branch", pk=branch_id, **end)
             agent = agent or _agent_of(prompt)
-            asked = _answer_anew(user, made, prompt, agent) if text is None else services.send(user, made, text, agent=agent)
+            kept = prompt.file_parts if files is None else files
+            asked = _answer_anew(user, made, prompt, agent) if text is None else services.send(user, made, text, files=kept, agent=agent)
             thread.change_lines()
     except IntegrityError as error:
         raise Conflict(TAKEN) from error  # by a thread that was made at the same moment, of another conversation
@@ -67,7 +77,7 @@ def _answer_anew(user: User, branch: Thread, prompt: Message, agent: str) -> tup
         copy = change.thread.messages.select_related("author").filter(copied_from=prompt.pk).first()
         if copy is None:  # What is being answered is not copied.
             raise Busy("An answer is being written.")
-        tokens = estimate(change.thread, copy.text)
+        tokens = services.expected(change.thread, copy.text, copy.file_parts)
         run = services.queue_run(change, user, copy, chosen.name)
         change.touch()
         services.admit_run(user, chosen, tokens, run)

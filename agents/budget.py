@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from agents.attachments import attachment_tokens, attachments, noted
 from threads.models import Message
 
 Chat = dict[str, Any]
@@ -48,7 +49,16 @@ class Fitted:
 
 def tokens(message: Chat) -> int:
     """An upper estimate."""
-    return len(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")) // BYTES_PER_TOKEN + PER_MESSAGE
+    files = attachments(message)
+    if files:
+        message = message | {"content": [part for part in message["content"] if part["type"] == "text"]}
+    words = len(json.dumps(message, ensure_ascii=False).encode("utf-8", "replace")) // BYTES_PER_TOKEN + PER_MESSAGE
+    return words + sum(map(attachment_tokens, files))
+
+
+def characters(messages: list[Chat]) -> int:
+    """So long are messages, their files counted as the words that would take as much."""
+    return len(json.dumps(messages)) + 4 * sum(attachment_tokens(part) for message in messages for part in attachments(message))
 
 
 def fit(system: list[Chat], turns: list[Turn], window: int, *, answer: int | None = None, overhead: int = 0) -> Fitted:
@@ -76,10 +86,18 @@ def _shortened(turn: Turn, chars: int, *, everything: bool = False) -> Turn:
 
 def _shorter(message: Chat, chars: int, everything: bool) -> Chat:
     if "content" in message and (everything or message["role"] == "tool"):
-        message = message | {"content": shorten(message["content"], chars)}
+        message = message | {"content": _shorter_content(message["content"], chars)}
     if "tool_calls" in message and everything:
         message = message | {"tool_calls": [_with_short_arguments(call, chars) for call in message["tool_calls"]]}
     return message
+
+
+def _shorter_content(content: str | list[Chat], chars: int) -> str | list[Chat]:
+    """Files that have no room even beside short texts are only named."""
+    if isinstance(content, str):
+        return shorten(content, chars)
+    kept = [{"type": "text", "text": noted(part["part"])} if chars < SHORT and part["type"] == "attachment" else part for part in content]
+    return [part | {"text": shorten(part["text"], chars)} if part["type"] == "text" else part for part in kept]
 
 
 def _with_short_arguments(call: Chat, chars: int) -> Chat:

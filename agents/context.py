@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from agents.attachments import RESULTS, content_of, name_of, noted
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
 from agents.embedding import Embed, Owner, embed_question
@@ -21,6 +22,7 @@ from threads import search
 from threads.connections import release
 from threads.convert import as_written, unsaved_rows
 from threads.embeddings import models_in_use
+from threads.files import files_in, is_part
 from threads.models import Memory, Message, Run, Thread, ToolCall, User
 from threads.schemas import NewMessage
 
@@ -80,7 +82,7 @@ def context_of(run: "AnyRun", options: ContextOptions) -> Context:
     _take_calls(context, calls)
     given = isinstance(run, Run) and run.given
     if given and "prompt" in given:
-        context.prompt = [Message(role="user", content=[{"type": "text", "text": given["prompt"]}])]
+        context.prompt = [Message(role="user", content=[{"type": "text", "text": given["prompt"]}, *given.get("files", [])])]
     text = next((row.text for row in reversed([*context.input, *context.prompt]) if row.role == Message.Role.USER), "")
     _add_history(context, thread, run.requested_by_id, run.order if thread else None, text, options, embed=None)
     if given:
@@ -238,13 +240,20 @@ def _messages(row: Message, calls: Mapping[str, ToolCall]) -> Iterator[Chat]:
         return  # Results follow their calls, see below.
     asked = [calls[str(pk)] for pk in row.tool_call_ids if str(pk) in calls]
     message: Chat = {"role": row.role}
-    if text := row.text.strip():
-        message["content"] = row.text
+    if content := _content(row):
+        message["content"] = content
     if asked:
         message["tool_calls"] = [_call(call) for call in asked]
-    if text or asked:
+    if content or asked:
         yield message
         yield from _results(asked)
+
+
+def _content(row: Message) -> str | list[Chat]:
+    """Only what a person says may hold files as such; of others' a model is told that they are there."""
+    if row.role == Message.Role.USER:
+        return content_of(row.text if row.text.strip() else "", row.file_parts)
+    return "\n\n".join([*([row.text] if row.text.strip() else []), *map(noted, row.file_parts)])
 
 
 def _call(call: ToolCall) -> Chat:
@@ -254,13 +263,35 @@ def _call(call: ToolCall) -> Chat:
 
 
 def _results(calls: Iterable[ToolCall]) -> Iterator[Chat]:
+    files: list[Chat] = []
     for call in calls:
         yield {"role": "tool", "tool_call_id": call.pk.hex, "content": _result(call)}
+        files += _files_of(call) if call.status == ToolCall.Status.SUCCEEDED else []
+    if files:
+        # Servers take files in what a person says only.
+        yield {"role": "user", "of": RESULTS, "content": content_of(f"The files of these results: {', '.join(map(name_of, files))}", files)}
+
+
+def _files_of(call: ToolCall) -> list[Chat]:
+    """Those of its result; of stored ones only what it refers to: a result may name the files of others."""
+    found = files_in(call.result)
+    own = call.file_ids if any("file" in part for part in found) else set()
+    return [part for part in found if part.get("file") in own or "file" not in part]
+
+
+def _without_bytes(value: Any) -> Any:
+    """A result with its files named only."""
+    if is_part(value):
+        return noted(value)
+    if isinstance(value, dict):
+        return {key: _without_bytes(each) for key, each in value.items()}
+    return [_without_bytes(each) for each in value] if isinstance(value, list) else value
 
 
 def _result(call: ToolCall) -> str:
     if call.status == ToolCall.Status.SUCCEEDED:
-        return call.result if isinstance(call.result, str) and call.result else json.dumps(call.result)
+        result = _without_bytes(call.result)
+        return result if isinstance(result, str) and result else json.dumps(result)
     if call.status == ToolCall.Status.DENIED:
         return f"A person denied this call. {call.reason}".strip()
     if call.error:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 
 from agents import services
 from agents.agent import Agent
+from agents.attachments import words
 from agents.context_options import ContextOptions
 from agents.errors import ToolError
 from agents.generating import generate
@@ -60,7 +61,7 @@ def describe(thread_id: UUID) -> Description | None:
 
 def play(turn: Turn) -> Iterator[Say]:
     """The first words of the conversation."""
-    said = [str(message.get("content", "")) for message in turn.messages if message["role"] == "user"]
+    said = [words(message.get("content")) for message in turn.messages if message["role"] == "user"]
     words = " ".join(said[0].split()[:6]).rstrip(".?!,") or "A conversation"
     yield Say(Description(title=words[:80], summary=f"It began with: {' '.join(said[0].split())[:200]}").model_dump_json())
 

@@ -31,9 +31,11 @@ from agents.unsaved import AnyRun, UnsavedRun
 from agents.worker import Active
 from threads.connections import release
 from threads.figures import NAME
-from threads.models import Message, Run, Thread, User
+from threads.files import stored
+from threads.models import File, Message, Run, Thread, User
 from threads.parts import Part
 from threads.saving import Given, parsed, save_in
+from threads.schemas import NewMessage
 from threads.tail import Tail
 
 # Takes the place of a part when what the present step has said so far is void: the model is asked again.
@@ -73,7 +75,8 @@ def stream(
         if thread is None and prompt_message is not None:
             raise BadInput("thread", "A saved prompt is answered in its thread.")
         return AnswerStream(_unsaved(wanted, user, thread, [*messages, *asked], prompt_message), wanted)
-    return AnswerStream(_saved(wanted, user, thread, asked, list(messages), prompt_message, save, _as_stored(options)), wanted)
+    told, before = stored(parsed(asked)), stored(parsed(messages))
+    return AnswerStream(_saved(wanted, user, thread, told, before, prompt_message, save, _as_stored(options)), wanted)
 
 
 def resume(thread: Thread, agent: Agent | None = None) -> "AnswerStream | None":
@@ -210,8 +213,8 @@ def _saved(
     agent: Agent,
     user: User | None,
     thread: Thread,
-    asked: list[Given],
-    messages: list[Given],
+    asked: list[NewMessage],
+    messages: list[NewMessage],
     prompt: Message | None,
     save: Save,
     options: dict[str, Any],
@@ -232,6 +235,7 @@ def _saved(
         order = prompt.order if prompt else max(change.thread.last_order, 0)
         run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, requested_by=user, given=given, options=options)
         run.begin(change, NAME)
+        run.files.add(*File.objects.filter(pk__in=_files_of(given)))
     return run
 
 
@@ -243,9 +247,18 @@ def _as_stored(options: dict[str, Any]) -> dict[str, Any]:
     return StoredOptions.model_validate(plain).model_dump(exclude_unset=True)
 
 
-def _given(messages: list[Given], prompt: list[Given]) -> dict[str, Any]:
-    told = [new.model_dump(by_alias=True, include={"role", "content"}) for new in parsed(messages)]
+def _given(messages: list[NewMessage], prompt: list[NewMessage]) -> dict[str, Any]:
+    told = [new.model_dump(by_alias=True, include={"role", "content"}) for new in messages]
     given: dict[str, Any] = {"messages": told} if told else {}
     if prompt:
-        given["prompt"] = "\n\n".join(part.text for new in parsed(prompt) for part in new.content if part.type == "text")
+        parts = [part for new in prompt for part in new.content]
+        given["prompt"] = "\n\n".join(part.text for part in parts if part.type == "text")
+        files = [part.model_dump(by_alias=True) for part in parts if part.type == "file"]
+        given |= {"files": files} if files else {}
     return given
+
+
+def _files_of(given: dict[str, Any]) -> set[str]:
+    """The ids of the stored files that it names."""
+    parts = [*given.get("files", []), *(part for message in given.get("messages", []) for part in message["content"])]
+    return {part["file"] for part in parts if part["type"] == "file" and "file" in part}

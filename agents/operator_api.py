@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue
 from agents import people
 from threads import broadcast
 from threads.access import SignedRequest, require_operator, thread_for
+from threads.files import attached
 from threads.inbox import waiting_rows
 from threads.models import InternalNote
 from threads.models.internal_note import LONGEST
@@ -25,9 +26,10 @@ class HandBack(Schema):
 
 
 class Reply(Schema):
-    """What a person answers. `id` is a UUID made by the client: sending it twice changes nothing."""
+    """What a person answers. `id` is a UUID made by the client: sending it twice changes nothing. `files` as in Prompt."""
 
-    text: str
+    text: str = ""
+    files: list[UUID] = Field(default_factory=list)
     id: UUID | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
 
@@ -102,4 +104,5 @@ def hand_back(request: SignedRequest, thread_id: UUID, back: HandBack) -> Json:
 def reply(request: SignedRequest, thread_id: UUID, said: Reply) -> Status[Json]:
     """Answer under one's own name. For operators."""
     thread = thread_for(request.user, thread_id, "operate")
-    return Status(201, message_row(people.reply(request.user, thread, said.text, message_id=said.id, metadata=said.metadata)))
+    files = attached(request.user, said.files)
+    return Status(201, message_row(people.reply(request.user, thread, said.text, files=files, message_id=said.id, metadata=said.metadata)))

@@ -6,15 +6,18 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.views.decorators.http import require_safe
 
 from agents.api import agents as agent_rows
+from agents.attachments import file_of
 from threads.access import is_operator, thread_for
 from threads.inbox import waiting_rows
 from threads.lists import listing
-from threads.models import Thread, User
+from threads.models import File, Thread, User
 from threads.sync import snapshot
+from threads.uploads import served
 
 
 def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
@@ -22,7 +25,8 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     common = {
         "me": {"id": str(user.pk), "name": user.name},
         "agents": agent_rows(request),
-        "limits": {"prompt": settings.MAX_PROMPT_CHARS},
+        "limits": {"prompt": settings.MAX_PROMPT_CHARS, "files": settings.MAX_FILES, "file_bytes": settings.MAX_FILE_BYTES},
+        "file_size": f"{settings.MAX_FILE_BYTES // 1_000_000} MB",
         "operates": is_operator(user),
         "inbox": None,
     }
@@ -54,6 +58,16 @@ def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
     """One thread with its newest page of messages; the socket brings what is newer."""
     found = thread_for(request.user, thread_id)  # type: ignore[arg-type]  # behind login_required
     return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk))
+
+
+@require_safe
+def public_file(request: HttpRequest, token: str) -> HttpResponse:
+    """A file for a model's server, that was told this address. It leads somewhere for an hour, and only where the site has a public one."""
+    file_id = file_of(token) if settings.PUBLIC_URL else None
+    file = File.objects.select_related("blob").filter(pk=file_id).first() if file_id else None
+    if file is None:
+        raise Http404("There is no such file.")
+    return served(request, file)
 
 
 @login_required

@@ -3,7 +3,7 @@
 Each function is one transaction.
 """
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from django.utils import timezone
@@ -11,6 +11,7 @@ from django.utils import timezone
 from agents import services
 from agents.errors import BadInput, Conflict
 from agents.registry import all_agents, get_agent
+from agents.services import Json
 from threads.changes import Change
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, User
@@ -51,14 +52,22 @@ def resolve(operator: User, thread: Thread) -> None:
         change.update_thread(assigned_to=None, human_wanted_at=None, attended_at=timezone.now())
 
 
-def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None = None, metadata: dict[str, Any] | None = None) -> Message:
-    """Answer as a person: a row of provider `human` under the operator's own name, with any JSON as `metadata`. The same id and text
-    again change nothing. Conflict if somebody else has the conversation."""
-    text = services.checked(text)
+def reply(
+    operator: User,
+    thread: Thread,
+    text: str,
+    *,
+    files: Sequence[Json] = (),
+    message_id: UUID | None = None,
+    metadata: Json | None = None,
+) -> Message:
+    """Answer as a person: a row of provider `human` under the operator's own name, with any JSON as `metadata` and `files` as in
+    `services.send`. The same id and content again change nothing. Conflict if somebody else has the conversation."""
+    content = services.said(text, files)
     if not isinstance(metadata or {}, dict):
         raise BadInput("metadata", "metadata is an object.")
     with Thread.changing(thread.pk) as change:
-        if existing := services.repeated(message_id, thread, operator, text):
+        if existing := services.repeated(message_id, thread, operator, content):
             return existing
         _require_free(change, operator)
         order, step_order = change.thread.next_step(max(change.thread.last_order, 0))
@@ -72,7 +81,7 @@ def reply(operator: User, thread: Thread, text: str, *, message_id: UUID | None 
             agent_name=operator.name[:100],
             provider=PROVIDER,
             provider_metadata=metadata or {},
-            content=[{"type": "text", "text": text}],
+            content=content,
             finish_reason="stop",
         )
         change.add(message)

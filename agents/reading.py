@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from agents import providers
+from agents.budget import characters
 from agents.errors import ProviderError
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
 from agents.streaming import StreamOptions
@@ -44,7 +45,7 @@ async def read_step(request: Request, stream: Stream, streaming: StreamOptions, 
             else:
                 parts.add(event)
     parts.close()
-    usage = finish.usage or estimate(len(json.dumps(request.messages)), parts.chars)
+    usage = finish.usage or estimate(characters(request.messages), parts.chars)
     return {"model": finish.model[:200], "provider": finish.provider, "finish_reason": finish.reason[:32], "usage": usage.as_json()}
 
 

@@ -19,17 +19,21 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from agents.accounting import afford
 from agents.agent import Agent
+from agents.attachments import attachment_tokens
 from agents.errors import BadInput, Busy, Conflict
 from agents.registry import all_agents, get_agent
 from agents.unsaved import AnyRun, UnsavedRun
 from billing.admission import Asker, admit, estimate
 from billing.usage import tell
 from threads.changes import Change
+from threads.files import stored
 from threads.ids import uuid7
 from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import ClockTimestamp, RunQuerySet
+from threads.saving import parsed
 from threads.storable import is_storable
 
+Json = dict[str, Any]
 logger = logging.getLogger(__name__)
 TITLE_CHARS = 60
 TAKEN = "This id is taken by another message."
@@ -53,6 +57,7 @@ def send(
     thread: Thread,
     text: str,
     *,
+    files: Sequence[Json] = (),
     agent: str = "",
     message_id: UUID | None = None,
     meanwhile: str = "queue",
@@ -65,10 +70,10 @@ def send(
 
     There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
     `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
-    StoredOptions, and count before those of the thread and the agent. Raises BadInput, Conflict (the id is taken), LimitExceeded,
-    BudgetExceeded and PriceUnknown.
+    StoredOptions, and count before those of the thread and the agent. `files` are parts, see `threads.files`. Raises BadInput, Conflict
+    (the id is taken), LimitExceeded, BudgetExceeded and PriceUnknown.
     """
-    text = checked(text)
+    content = said(text, files)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
     options = dict(options or {})
     chosen.stored(options)
@@ -78,15 +83,15 @@ def send(
             if thread.status == Thread.Status.ARCHIVED:
                 thread.change_lines(status=Thread.Status.ACTIVE)
             with Thread.changing(thread.pk) as change:
-                if existing := repeated(message_id, thread, user, text):
+                if existing := repeated(message_id, thread, user, content):
                     return existing, existing.answers.order_by("created_at").first()
                 if meanwhile == "reject" and change.thread.runs.live().exists():
                     raise Busy("An answer is being written.")
                 answer = answer and not change.thread.awaits_human
-                tokens = estimate(change.thread, text)
+                tokens = expected(change.thread, text, files)
                 if answer:
                     _make_way(change, interrupt=meanwhile == "interrupt")
-                saved = _save_prompt(change, user, text, chosen.name, message_id, options, answer=answer)
+                saved = _save_prompt(change, user, content, chosen.name, message_id, options, answer=answer)
                 admit_run(user, chosen, tokens, saved[1])
                 return saved
     except IntegrityError as error:
@@ -106,7 +111,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
             raise Conflict("A person answers here now.")
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
-        tokens = estimate(change.thread, prompt.text)
+        tokens = expected(change.thread, prompt.text, prompt.file_parts)
         again = queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
         change.touch()
         admit_run(user, get_agent(run.agent), tokens, again)
@@ -274,8 +279,9 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     """The run that asked has ended: what the person answers is a prompt of its own."""
     run = call.run
     assert run is not None
-    said = call.result if isinstance(call.result, str) else json.dumps(call.result, ensure_ascii=False)
-    _save_prompt(change, user, said[: settings.MAX_PROMPT_CHARS], run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
+    answer = call.result if isinstance(call.result, str) else json.dumps(call.result, ensure_ascii=False)
+    content = [{"type": "text", "text": answer[: settings.MAX_PROMPT_CHARS]}]
+    _save_prompt(change, user, content, run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -304,7 +310,21 @@ def stop_in(change: Change, runs: RunQuerySet) -> None:
         run.end_in(change, Run.Status.STOPPED)
 
 
-def checked(text: str) -> str:
+def said(text: str, files: Sequence[Json] = ()) -> list[Json]:
+    """What somebody says as a message's content: a text, and file parts, whose large ones are stored. BadInput names `text` or `files`."""
+    if len(files) > settings.MAX_FILES:
+        raise BadInput("files", f"A message takes up to {settings.MAX_FILES} files.")
+    parts = [{"type": "text", "text": _checked(text)}] if text.strip() or not files else []
+    (message,) = stored(parsed([{"content": [*parts, *files]}]))
+    return [part.model_dump(by_alias=True) for part in message.content]
+
+
+def expected(thread: Thread, text: str, files: Sequence[Json]) -> float:
+    """So many tokens will a prompt and its answer take, about."""
+    return estimate(thread, text) + sum(attachment_tokens(part) for part in files)
+
+
+def _checked(text: str) -> str:
     if not text.strip():
         raise BadInput("text", "Write something first.")
     if len(text) > settings.MAX_PROMPT_CHARS:
@@ -314,20 +334,19 @@ def checked(text: str) -> str:
     return text
 
 
-def repeated(message_id: UUID | None, thread: Thread, user: User, text: str) -> Message | None:
+def repeated(message_id: UUID | None, thread: Thread, user: User, content: list[Json]) -> Message | None:
     """The message of this id, if it is there already; Conflict if it says something else, or elsewhere."""
     existing = Message.objects.filter(pk=message_id).first() if message_id else None
-    if existing is not None and (existing.thread_id != thread.pk or existing.author_id != user.pk or existing.text != text):
+    if existing is not None and (existing.thread_id != thread.pk or existing.author_id != user.pk or existing.content != content):
         raise Conflict(TAKEN)
     return existing
 
 
 def _save_prompt(
-    change: Change, user: User, text: str, agent: str, message_id: UUID, options: dict[str, Any], *, answer: bool
+    change: Change, user: User, content: list[Json], agent: str, message_id: UUID, options: dict[str, Any], *, answer: bool
 ) -> tuple[Message, Run | None]:
     thread = change.thread
     order, step_order = thread.next_turn()
-    content = [{"type": "text", "text": text}]
     message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
     run = None
     if answer:
@@ -336,7 +355,7 @@ def _save_prompt(
         change.add(message)
     change.touch()
     if not thread.title:
-        change.update_thread(title=title_of(text))
+        change.update_thread(title=title_of(message.text or message.file_parts[0]["filename"]))
     if not thread.default_agent:
         change.update_thread(default_agent=agent)
     return message, run

@@ -15,6 +15,7 @@ from agents.models import RequestLog
 from agents.process import process
 from threads.deleting import empty_bin
 from threads.figures import NAME
+from threads.files import vacuum
 from threads.logs import about
 from threads.models import Delta, Process, Run, Tombstone
 
@@ -55,12 +56,14 @@ def embed() -> None:
 
 @shared_task
 def prune() -> None:
-    """Delete what nobody needs any more: deltas of ended runs, old tombstones, old requests, processes of the past, discarded threads."""
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones and requests, processes of the past, discarded threads, files
+    that nothing refers to."""
     RequestLog.objects.old().delete()
     Delta.objects.history().delete()
     Tombstone.objects.prune()
     Process.objects.forgotten().delete()
     empty_bin()
+    vacuum()
 
 
 @signals.worker_ready.connect

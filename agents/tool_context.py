@@ -46,6 +46,8 @@ class ToolContext(Generic[Deps]):
         self.user: Any = run.requested_by
         self.cancelled = threading.Event()
         self.bookings: list[BookedValue] = []
+        # Ids of the files that its results name.
+        self.files: set[str] = set()
         self._shown_at: dict[str, float] = {}
 
     @cached_property

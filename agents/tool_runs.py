@@ -30,6 +30,7 @@ from agents.tools import Tool, ToolContext
 from agents.unsaved import AnyRun
 from agents.worker import Active
 from billing.models import BookedValue
+from threads.files import with_files_stored
 from threads.models import ToolCall
 from threads.parts import Call, Part
 from threads.storable import storable
@@ -114,7 +115,7 @@ def call_tool(tool: Tool, call: ToolCall, context: ToolContext) -> dict[str, Any
         result = _outcome(tool.call(context, call.arguments), context)
     except ToolError as error:
         return {"status": ToolCall.Status.FAILED, "error": storable(error.as_json())}
-    return {"status": ToolCall.Status.SUCCEEDED, "result": result}
+    return {"status": ToolCall.Status.SUCCEEDED, "result": result, "files": context.files}
 
 
 def _outcome(returned: Any, context: ToolContext) -> Any:
@@ -125,11 +126,11 @@ def _outcome(returned: Any, context: ToolContext) -> Any:
         return asyncio.run(_last(returned, context))
     if inspect.isgenerator(returned):
         return _outcome(_exhaust(returned, context), context)
-    return _as_json(returned)
+    return _as_json(returned, context)
 
 
-def _as_json(result: Any) -> Any:
-    plain = storable(to_jsonable_python(result))
+def _as_json(result: Any, context: ToolContext) -> Any:
+    plain = storable(to_jsonable_python(with_files_stored(result, context.files)))
     if len(json.dumps(plain)) > MAX_RESULT_BYTES:
         raise ToolError(f"The result is larger than {MAX_RESULT_BYTES:,} bytes.")
     return plain
@@ -137,13 +138,13 @@ def _as_json(result: Any) -> Any:
 
 async def _await(awaitable: Awaitable[Any], context: ToolContext) -> Any:
     returned = await awaitable
-    return await _last(returned, context) if inspect.isasyncgen(returned) else _as_json(returned)
+    return await _last(returned, context) if inspect.isasyncgen(returned) else _as_json(returned, context)
 
 
 async def _last(values: AsyncIterable[Any], context: ToolContext) -> Any:
     last = None
     async for value in values:
-        last = _as_json(value)
+        last = _as_json(value, context)
         context.preliminary(last)
     return last
 
@@ -152,7 +153,7 @@ def _exhaust(values: Iterator[Any], context: ToolContext) -> Any:
     last = None
     while True:
         try:
-            last = _as_json(next(values))
+            last = _as_json(next(values), context)
         except StopIteration as end:
             return last if end.value is None else end.value
         context.preliminary(last)

@@ -77,7 +77,7 @@ class UnsavedRun:
         if call.status not in (ToolCall.Status.RUNNING, ToolCall.Status.UNKNOWN):
             return False
         for name, value in {"status": status, "ended_at": timezone.now(), **facts}.items():
-            setattr(call, name, value)
+            setattr(call, "unsaved_files" if name == "files" else name, value)
         return True
 
     def show(self, pk: UUID, **columns: Any) -> None:

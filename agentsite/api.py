@@ -23,6 +23,7 @@ from threads.exporting import router as exporting_router
 from threads.feedback import router as feedback_router
 from threads.sharing import router as sharing_router
 from threads.storable import unstorable
+from threads.uploads import router as uploads_router
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ api.add_router("", operator_router)
 api.add_router("", feedback_router)
 api.add_router("", exporting_router)
 api.add_router("", sharing_router)
+api.add_router("", uploads_router)
 api.add_router("", billing_router)
 KINDS = {
     400: "bad_input",

@@ -13,6 +13,8 @@ import psycopg
 import redis
 from django.conf import settings
 from django.core import checks
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.db.models import Max, Min
@@ -213,6 +215,15 @@ def disk() -> str:
     return f"{free / 1e9:.0f} GB free"
 
 
+def files() -> str:
+    """The storage of what people and tools bring along."""
+    try:
+        default_storage.delete(default_storage.save("doctor", ContentFile(b"well?")))
+    except OSError as error:
+        raise Unwell(f"No file can be stored ({error}): look at AGENTSITE_FILES_DIR.") from error
+    return "can be stored"
+
+
 def _ago(moment: datetime) -> str:
     return f"{_duration(moment)} ago"
 
@@ -228,5 +239,5 @@ def _duration(since: datetime) -> str:
 
 NEEDED: dict[str, Probe] = {"database": database, "migrations": migrations, "redis": broker, "worker": worker, "sweeper": sweeper}
 ALL: dict[str, Probe] = NEEDED | {
-    probe.__name__: probe for probe in (beat, queue, leases, deltas, outcomes, clock, connections, model, configuration, disk)
+    probe.__name__: probe for probe in (beat, queue, leases, deltas, outcomes, clock, connections, model, configuration, disk, files)
 }

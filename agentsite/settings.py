@@ -136,7 +136,7 @@ STATIC_URL = "static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STATICFILES_DIRS = [BASE_DIR / "static"]
 STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},  # What people and tools bring along, in MEDIA_ROOT.
     "staticfiles": {
         "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
         if DEBUG
@@ -144,6 +144,13 @@ STORAGES = {
     },
 }
 SERVESTATIC_USE_FINDERS = DEBUG
+MEDIA_ROOT = Path(env.text("AGENTSITE_FILES_DIR", str(DATA_DIR / "files")))
+FILE_UPLOAD_PERMISSIONS, FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o600, 0o700
+MAX_FILE_BYTES = env.number("AGENTSITE_MAX_FILE_MB", 20, least=1) * 1_000_000
+# In one message.
+MAX_FILES = env.number("AGENTSITE_MAX_FILES", 10, least=1)
+# Where models' servers reach this site. Without it they are sent the bytes, so that a laptop needs no tunnel.
+PUBLIC_URL = env.url("AGENTSITE_PUBLIC_URL", "", ("https", "http")).rstrip("/")
 # A character takes up to 12 bytes: an emoji as two escapes.
 MAX_BODY_BYTES = max(1_000_000, 12 * MAX_PROMPT_CHARS + 10_000)
 DATA_UPLOAD_MAX_MEMORY_SIZE = MAX_BODY_BYTES

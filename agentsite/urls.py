@@ -9,7 +9,7 @@ from agentsite.api import api
 from billing import pages as billing_pages
 from billing.webhooks import payments_webhook
 from threads.pages import SignIn, SignOut, SignUp, memories
-from threads.sharing import shared
+from threads.sharing import shared, shared_file
 
 urlpatterns = [
     path("", pages.home, name="home"),
@@ -18,6 +18,8 @@ urlpatterns = [
     path("inbox/", pages.inbox, name="inbox"),
     path("inbox/<uuid:thread_id>/", pages.inbox, name="inbox-thread"),
     path("shared/<str:token>/", shared, name="shared"),
+    path("shared/<str:token>/files/<uuid:file_id>/", shared_file, name="shared-file"),
+    path("public-files/<str:token>/", pages.public_file, name="public-file"),
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),

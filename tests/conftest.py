@@ -1,6 +1,7 @@
 """The cast, the fake model at the edge, and two ways to run the rest for real: in this process, and as a whole site."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,12 +24,13 @@ def fake_server() -> Iterator[FakeOpenAI]:
 
 
 @pytest.fixture(autouse=True)
-def fake(fake_server: FakeOpenAI, settings: Any) -> FakeOpenAI:
+def fake(fake_server: FakeOpenAI, settings: Any, tmp_path: Path) -> FakeOpenAI:
     """The model's server; the only fake in the house."""
     fake_server.reset()
     settings.OPENAI_API_KEY, settings.OPENAI_BASE_URL, settings.MODEL = "sk-test-secret", fake_server.url, "fake"
     settings.DEMO_TOKENS_PER_SECOND = 5000
     settings.RATE_LIMITS = False  # tests ask faster than people
+    settings.MEDIA_ROOT = str(tmp_path / "files")
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # a good one takes half a second a person
     return fake_server
 

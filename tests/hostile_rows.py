@@ -52,10 +52,12 @@ from tests.hostile import NAMES, packs, payloads  # noqa: E402
 from tests.site import PASSWORD  # noqa: E402
 from threads.models import (  # noqa: E402
     ApiKey,
+    Blob,
     Chunk,
     Delta,
     Embedding,
     Feedback,
+    File,
     InternalNote,
     Memory,
     Message,
@@ -185,6 +187,9 @@ class Writer:
         Feedback.objects.bulk_create(
             Feedback(user=self.root, message=message, value=1, comment=text) for message, text in zip(rated, packs(2000), strict=False)
         )
+        blob = Blob.objects.create(sha256="0" * 64, size=1)
+        named = [File(blob=blob, name=text, media_type=text[:100]) for text in packs(200)]
+        File.objects.bulk_create(named)
         Task.objects.bulk_create(Task(user=self.root, title=title) for title in titles)
         RoutingSample.objects.bulk_create(RoutingSample(question=text, answered_by=next(self.names)) for text in packs(2000))
         Group.objects.bulk_create(Group(name=text) for text in packs(150))

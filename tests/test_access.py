@@ -24,6 +24,7 @@ from billing.invoicing import invoice
 from billing.models import Invoice, Price, UsageRecord
 from billing.notes import take_off
 from billing.periods import Month
+from threads.files import store
 from threads.models import ApiKey, Memory, Run, ShareLink, Thread, ThreadMember, User
 from threads.saving import save_messages
 
@@ -57,6 +58,8 @@ ROUTES = [
     Route("GET", "/inbox/", "operator"),
     Route("GET", "/inbox/{thread}/", "operator"),
     Route("GET", "/shared/{token}/", "open", 404),  # Of no link.
+    Route("GET", "/shared/{token}/files/{file}/", "open", 404),
+    Route("GET", "/public-files/{token}/", "open", 404),  # There is no public address.
     Route("GET", "/accounts/sign-in/", "open"),
     Route("GET", "/accounts/sign-up/", "open"),
     Route("GET", "/accounts/sign-out/", "open", 405),
@@ -119,6 +122,10 @@ ROUTES = [
     Route("DELETE", "/api/threads/{thread}/notes/{internal}", "operate", 204),
     Route("POST", "/api/threads/{thread}/replies", "operate", 201, {"text": "Hello"}),
     Route("POST", "/api/threads/{thread}/stop", "write", 200, {}),
+    Route("POST", "/api/files?name=a.json", "person", 201, {}),
+    Route("GET", "/api/files/{file}", "view"),
+    Route("GET", "/api/files/{file}/content", "view"),
+    Route("DELETE", "/api/files/{file}", "nobody"),  # Nobody of them brought it along.
     Route("GET", "/api/inbox", "operator"),
     Route("GET", "/api/memories", "person"),
     Route("DELETE", "/api/memories/{memory}", "nobody"),  # Somebody else's.
@@ -207,7 +214,13 @@ def test_every_address_is_listed() -> None:
         "call": "uuid:call_id",
     }
     short = {name: f"<{kind}>" for name, kind in kinds.items()} | {"memory": "<int:memory_id>", "invoice": "<uuid:invoice_id>"}
-    short |= {"note": "<uuid:note_id>", "token": "<str:token>", "link": "<int:link_id>", "internal": "<int:note_id>"}
+    short |= {
+        "note": "<uuid:note_id>",
+        "token": "<str:token>",
+        "link": "<int:link_id>",
+        "internal": "<int:note_id>",
+        "file": "<uuid:file_id>",
+    }
     listed = {route.path.partition("?")[0].format(**short) for route in ROUTES}
     found = addresses(get_resolver()) - {"/api/"}
     found = {path.replace("uuidstr:", "uuid:") for path in found}
@@ -286,6 +299,8 @@ def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
     }
     ids["note"] = take_off(str(bill), bill.net, "too dear")
     ids["internal"] = thread.internal_notes.create(author=people["operator"], text="Question")
+    ids["file"] = store(WORDS, name=f"{TITLE.decode()}.txt")
+    save_messages(thread.pk, [{"role": "assistant", "content": [ids["file"].part]}])
     ids["link"], _ = ShareLink.objects.issue(thread, alice, None)
     return Cast({"owner": alice} | people, {name: row.pk for name, row in ids.items()} | {"call": NOBODYS, "token": "x" * 43}, client_of)
 
@@ -322,6 +337,7 @@ MUTATIONS: dict[str, tuple[str, Any, str]] = {
     "files are everybody's": ("billing.pages.Invoice.objects.of", lambda _user_id: Invoice.objects.all(), "stranger"),
     "the api's usage is everybody's": ("billing.api.UsageRecord.objects.filter", lambda **_: UsageRecord.objects.all(), "stranger"),
     "usage is everybody's": ("billing.pages.UsageRecord.objects.filter", lambda **_: UsageRecord.objects.all(), "stranger"),
+    "what is in threads is everybody's": ("threads.models.file.FileQuerySet.visible_to", lambda self, _user: self, "stranger"),
     "memories are everybody's": ("threads.api.Memory.objects.filter", lambda **_: Memory.objects.all(), "stranger"),
 }
 

@@ -110,6 +110,7 @@ def test_the_doctor_says_what_is_wrong(well: Process, ask: Ask, sickness: str) -
         ("REDIS_URL", "redis://127.0.0.1:1/0", "redis", "REDIS_URL leads to no Redis"),
         ("MODEL", "gpt-9", "model", "The server does not offer AGENTSITE_MODEL=gpt-9. It has: gpt-4o-mini"),
         ("OPENAI_BASE_URL", "http://127.0.0.1:1/v1", "model", "The model's server does not work"),
+        ("MEDIA_ROOT", __file__, "files", "No file can be stored"),
         ("ALLOWED_HOSTS", ["example.org"], "configuration", "DEBUG is on while ALLOWED_HOSTS names foreign hosts"),
     ],
 )

@@ -15,10 +15,12 @@ from django.utils.text import Truncator
 from threads.deleting import delete_thread
 from threads.models import (
     ApiKey,
+    Blob,
     Chunk,
     Delta,
     Embedding,
     Feedback,
+    File,
     InternalNote,
     Memory,
     Message,
@@ -279,6 +281,29 @@ class ShareLinkAdmin(RecordAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever may, by the usual permission."""
         return admin.ModelAdmin.has_delete_permission(self, request, obj)
+
+
+@admin.register(File)
+class FileAdmin(RecordAdmin):
+    """What people and tools brought along; the bytes are in the conversations."""
+
+    list_display = ("name", "media_type", "size", "touched_at", "created_at")
+    list_filter = ("media_type",)
+    list_select_related = ("blob",)
+    search_fields = ("name", "id", "blob__sha256", "owners__username", "messages__thread__id")
+
+    @admin.display(ordering="blob__size")
+    def size(self, file: File) -> int:
+        """In bytes."""
+        return file.blob.size
+
+
+@admin.register(Blob)
+class BlobAdmin(RecordAdmin):
+    """Bytes in the storage."""
+
+    list_display = ("sha256", "size", "touched_at")
+    search_fields = ("sha256",)
 
 
 @admin.register(InternalNote)

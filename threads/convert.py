@@ -3,6 +3,7 @@
 extract_text                  the words of a message, in whatever form
 to_part                       bytes, a file, a data URL or an address → a part that can be saved
 guess_media_type              what bytes are, by what they begin with
+read_data_url                 a data URL → its type and bytes
 drop_orphaned_tool_messages   rows without calls that have no result, and results that have no call
 to_ui_messages                rows → AI SDK UI messages
 from_ui_messages              AI SDK UI messages → messages to be saved
@@ -31,6 +32,7 @@ __all__ = [
     "extract_text",
     "from_ui_messages",
     "guess_media_type",
+    "read_data_url",
     "to_part",
     "to_ui_messages",
     "unsaved_rows",
@@ -74,7 +76,7 @@ def to_part(source: "bytes | str | File[Any]", *, media_type: str = "", filename
     if isinstance(source, File):
         return to_part(source.read(), media_type=media_type, filename=filename or (source.name or "").rpartition("/")[2])
     if isinstance(source, str) and source[:5].lower() == "data:":
-        declared, source = _read_data_url(source)
+        declared, source = read_data_url(source)
         media_type = media_type or declared
     if isinstance(source, str):
         parts = urlsplit(source)
@@ -157,7 +159,8 @@ def _result(part: Mapping[str, Any]) -> list[Json]:
     return []
 
 
-def _read_data_url(url: str) -> tuple[str, bytes]:
+def read_data_url(url: str) -> tuple[str, bytes]:
+    """Its media type and its bytes; BadInput if it is broken."""
     matched = DATA_URL.fullmatch(url)
     if matched is None:
         raise BadInput("source", "This data URL is broken.")

@@ -40,6 +40,12 @@ INSERT INTO threads_toolcall ({call_columns}) SELECT {call_values}
 FROM threads_toolcall r JOIN c ON c.old = r.id JOIN m ON m.old = r.message_id
 """
 
+# Those of messages a trigger copies.
+COPY_FILES = """
+INSERT INTO threads_toolcall_files (toolcall_id, file_id) SELECT c.new, f.file_id
+FROM unnest(%(old_calls)s::uuid[], %(new_calls)s::uuid[]) AS c(old, new) JOIN threads_toolcall_files f ON f.toolcall_id = c.old
+"""
+
 # The chunks of the copies are there already: a trigger made them.
 COPY_EMBEDDINGS = """
 WITH pairs AS (
@@ -151,6 +157,7 @@ def _copy(rows: QuerySet[Message], target: UUID, shift: int) -> int:
         }
         with connection.cursor() as cursor:
             cursor.execute(_statement(), parameters)
+            cursor.execute(COPY_FILES, parameters)
             cursor.execute(COPY_EMBEDDINGS, parameters)
         last = Message.objects.filter(thread=target).order_by("order", "step_order").last()
         if last is not None:

@@ -11,7 +11,8 @@ from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from threads import broadcast
-from threads.models import Message, Run, Thread, User
+from threads.files import vacuum
+from threads.models import File, Message, Run, Thread, User
 from threads.models.run import RunQuerySet
 
 Position = tuple[int, int]
@@ -75,7 +76,8 @@ def delete_thread(thread: Thread) -> None:
 
 
 def erase_user(user: User) -> None:
-    """Delete a person and all that is theirs: threads, what they said in the threads of others, memberships, sessions."""
+    """Delete a person and all that is theirs: threads, what they said in the threads of others, files, memberships, sessions."""
+    mine = list(File.objects.of(user).values_list("pk", flat=True))
     for thread in list(user.owned_threads.all()):
         delete_thread(thread)
     for thread_id in list(user.messages.values_list("thread_id", flat=True).distinct()):
@@ -84,6 +86,7 @@ def erase_user(user: User) -> None:
         if session.get_decoded().get("_auth_user_id") == str(user.pk):
             session.delete()
     user.delete()
+    vacuum(File.objects.unreferenced().filter(pk__in=mine, owners=None))
 
 
 def _delete(thread_id: UUID, messages: QuerySet[Message]) -> list[UUID]:

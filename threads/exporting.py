@@ -13,9 +13,10 @@ from ninja import Router, Status
 from ninja.errors import HttpError
 
 from threads.access import SignedRequest, require_scope, thread_for
-from threads.convert import as_written
+from threads.convert import as_written, to_part
 from threads.errors import BadInput
-from threads.models import Message, Thread, User
+from threads.files import read
+from threads.models import File, Message, Thread, User
 from threads.rows import Json, thread_rows
 from threads.saving import parsed, save_messages
 from threads.schemas import NewMessage
@@ -25,6 +26,8 @@ router = Router()
 FORMAT = 1
 LARGEST = 32_000_000
 MOST_MESSAGES = 100_000
+# So that what is taken out, a third larger as text, can be brought in again.
+MOST_FILE_BYTES = 20_000_000
 TYPES = {"json": "application/json", "markdown": "text/markdown; charset=utf-8"}
 ENDINGS = {"json": "json", "markdown": "md"}
 FENCE = "```"
@@ -62,13 +65,14 @@ def bring_in(request: SignedRequest) -> Status[Json]:
 def exported(thread: Thread) -> Json:
     """All that was said in a thread, without what belongs to this site only (ids, runs, costs)."""
     rows = list(thread.messages.settled().select_related("author").order_by("order", "step_order"))
+    room = [MOST_FILE_BYTES]
     return {
         "agentsite": FORMAT,
         "title": thread.title,
         "agent": thread.default_agent,
         "metadata": thread.metadata,
         "exported_at": timezone.now().isoformat(),
-        "messages": [_written(row, new) for row, new in _with_rows(thread, rows)],
+        "messages": [_written(row, new, room) for row, new in _with_rows(thread, rows)],
     }
 
 
@@ -77,10 +81,21 @@ def _with_rows(thread: Thread, rows: list[Message]) -> list[tuple[Message, NewMe
     return [(row, new) for row in rows for new in as_written([row], calls)]
 
 
-def _written(row: Message, new: NewMessage) -> Json:
+def _with_bytes(part: Json, room: list[int]) -> Json:
+    """A stored file as a data URL, as long as there is `room`: [bytes left]."""
+    file = File.objects.select_related("blob").filter(pk=part["file"]).first()
+    about = {"media_type": part["mediaType"], "filename": part["filename"]}
+    if file is None or file.blob.size > room[0]:
+        return {"type": "text", "text": f"[The file {part['filename']} was too large to be taken along.]"}
+    room[0] -= file.blob.size
+    return to_part(read(file), **about)
+
+
+def _written(row: Message, new: NewMessage, room: list[int]) -> Json:
     facts = {"provider": row.provider, "model": row.model, "finish_reason": row.finish_reason, "sources": row.sources}
     about = {"author": row.author.name if row.author else "", "at": row.created_at.isoformat()}
     content = [part.model_dump(by_alias=True) for part in new.content]
+    content = [_with_bytes(part, room) if "file" in part else part for part in content]
     return {"role": new.role, "content": content} | {
         name: value for name, value in {"agent_name": new.agent_name, **facts, **about}.items() if value
     }
@@ -108,6 +123,9 @@ def _read_message(message: Json, owner: User) -> tuple[bool, NewMessage]:
     own = author in ("", owner.name)
     fields = {name: value for name, value in message.items() if name not in ("author", "at")}
     (new,) = parsed([fields if own else {"agent_name": author} | fields])
+    # Whoever wrote it could name the files of others.
+    if any(part.type == "file" and (part.file or not part.url.startswith(("data:", "http:", "https:"))) for part in new.content):
+        raise BadInput("messages", "A file must be brought along as a data URL, or be an http or https address.")
     return own, new
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from threads.changes import Change
 from threads.errors import BadInput
+from threads.files import stored
 from threads.ids import uuid7
 from threads.models import Message, Thread, ToolCall, User
 from threads.parts import Call
@@ -43,9 +44,10 @@ def save_messages(
     prompt, or a pending row that was failed meanwhile, makes the new rows failed too. Raises BadInput naming the argument, and
     Thread.DoesNotExist.
     """
+    new = stored(parsed(messages))  # before anybody waits for the thread
     with Thread.changing(thread_id) as change:
         return save_in(
-            change, messages, order=order, prompt=prompt, pending=pending, fail_pending=fail_pending, author=author, agent_name=agent_name
+            change, new, order=order, prompt=prompt, pending=pending, fail_pending=fail_pending, author=author, agent_name=agent_name
         )
 
 
@@ -61,7 +63,7 @@ def save_in(
     agent_name: str = "",
 ) -> list[Message]:
     """`save_messages` as part of a change of the thread."""
-    new = parsed(messages)
+    new = stored(parsed(messages))
     if order is not None and (prompt or pending):
         raise BadInput("order", "order cannot be combined with prompt or pending.")
     if isinstance(order, int) and not 0 <= order < MAX_ORDER:
@@ -77,7 +79,7 @@ def save_in(
 def update_message(message: Message, **fields: Any) -> Message:
     """Change what a message says or how it ended: `content` (text or parts, no tool parts), `status`, `error` and the other columns
     of NewMessage."""
-    given = parsed([{"role": message.role, **fields}])[0]
+    (given,) = stored(parsed([{"role": message.role, **fields}]))
     if any(isinstance(part, ToolCallPart | ToolResultPart) for part in given.content) or (message.is_tool and "content" in fields):
         raise BadInput("content", "What a tool was asked and answered is a record; it cannot be changed.")
     columns = {name: value for name, value in given.model_dump(by_alias=True).items() if name in fields}

@@ -5,7 +5,7 @@ Tool parts carry arguments and results here; in rows they live on ToolCall, and 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer
 
 Json = dict[str, Any]
 
@@ -29,12 +29,19 @@ class ReasoningPart(_Part):
 
 
 class FilePart(_Part):
-    """An image or another file, by address or as a data URL; `to_part` makes one."""
+    """An image or another file, by address or as a data URL; `to_part` makes one. One that is stored here has the id of its File, and
+    its size in bytes."""
 
     type: Literal["file"] = "file"
     media_type: str = Field(alias="mediaType")
     url: str
     filename: str = ""
+    file: str = Field("", pattern=r"^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")
+    size: int = Field(0, ge=0)
+
+    @model_serializer(mode="wrap")
+    def _without_what_is_not_stored(self, plain: SerializerFunctionWrapHandler) -> Json:
+        return {name: value for name, value in plain(self).items() if value or name not in ("file", "size")}
 
 
 class DataPart(_Part):

@@ -12,8 +12,9 @@ from ninja import Router, Schema, Status
 from pydantic import Field
 
 from threads.access import SignedRequest, thread_for
-from threads.models import Message, ShareLink
+from threads.models import File, Message, ShareLink
 from threads.rows import Json
+from threads.uploads import served
 
 router = Router()
 
@@ -53,17 +54,32 @@ def shared(request: HttpRequest, token: str) -> HttpResponse:
     link = ShareLink.objects.of_token(token)
     if link is None:
         raise Http404("There is no such link.")
-    rows = [_shown(row) for row in link.messages.select_related("author").order_by("order", "step_order")]
-    response = render(request, "chat/shared.html", {"link": link, "said": [row for row in rows if row["text"]]})
+    rows = [_shown(row, token) for row in link.messages.select_related("author").order_by("order", "step_order")]
+    said = [row for row in rows if row["text"] or row["files"]]
+    files = {row["id"]: row["files"] for row in said if row["files"]}
+    response = render(request, "chat/shared.html", {"link": link, "said": said, "files": files})
     response["Cache-Control"] = "private, no-store"
     response["Referrer-Policy"] = "no-referrer"
     response["X-Robots-Tag"] = "noindex, nofollow"
     return response
 
 
-def _shown(row: Message) -> Json:
+@require_safe
+def shared_file(request: HttpRequest, token: str, file_id: UUID) -> HttpResponse:
+    """A file of what a link shows."""
+    link = ShareLink.objects.of_token(token)
+    file = File.objects.select_related("blob").filter(pk=file_id, messages__in=link.messages).first() if link else None
+    if file is None:
+        raise Http404("There is no such file.")
+    response = served(request, file)
+    response["Referrer-Policy"] = "no-referrer"
+    return response
+
+
+def _shown(row: Message, token: str) -> Json:
     name = row.author.name if row.author else row.agent_name or row.role
-    return {"id": str(row.pk), "name": name, "role": row.role, "text": row.text, "at": row.created_at.isoformat()}
+    files = [part | ({"url": reverse("shared-file", args=[token, part["file"]])} if "file" in part else {}) for part in row.file_parts]
+    return {"id": str(row.pk), "name": name, "role": row.role, "text": row.text, "files": files, "at": row.created_at.isoformat()}
 
 
 def _row(link: ShareLink) -> Json:

@@ -13,6 +13,7 @@ from typing import Any
 
 from django.conf import settings
 
+from agents.attachments import RESULTS, attachments, words
 from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
 from billing.usage import Usage
 
@@ -59,7 +60,13 @@ class Turn:
     @property
     def prompt(self) -> str:
         """The last thing a person said."""
-        return next((str(m["content"]) for m in reversed(self.messages) if m["role"] == "user"), "")
+        return next((words(m["content"]) for m in reversed(self.messages) if _is_said(m)), "")
+
+    @property
+    def files(self) -> list[str]:
+        """The names of the files that came with it as such, not as text."""
+        last: dict[str, Any] = next((m for m in reversed(self.messages) if _is_said(m)), {})
+        return [str(part.get("filename") or part["mediaType"]) for part in attachments(last)]
 
     @property
     def results(self) -> list[tuple[str, Any]]:
@@ -67,7 +74,7 @@ class Turn:
         names: dict[str, str] = {}
         found: list[tuple[str, Any]] = []
         for message in self.messages:
-            if message["role"] == "user":
+            if _is_said(message):
                 found = []
             for call in message.get("tool_calls", []):
                 names[call["id"]] = call["function"]["name"]
@@ -78,8 +85,13 @@ class Turn:
     @property
     def earlier(self) -> list[str]:
         """What assistants said in earlier turns of the thread."""
-        last = max((i for i, m in enumerate(self.messages) if m["role"] == "user"), default=0)
+        last = max((i for i, m in enumerate(self.messages) if _is_said(m)), default=0)
         return [m["content"] for m in self.messages[:last] if m["role"] == "assistant" and m.get("content")]
+
+
+def _is_said(message: dict[str, Any]) -> bool:
+    """Whether a person said it."""
+    return message["role"] == "user" and message.get("of") != RESULTS
 
 
 async def stream(request: Request) -> AsyncIterator[Event]:
@@ -112,6 +124,8 @@ def default_script(turn: Turn) -> Iterator[Say | Think | Use]:
     yield Say(f"{NOTICE}\n\n")
     for name, result in turn.results:
         yield Say(f"The tool `{name}` returned:\n\n```json\n{json.dumps(result, indent=2)}\n```\n\n")
+    if turn.files:
+        yield Say(f"You sent me {len(turn.files)} {'file' if len(turn.files) == 1 else 'files'}: {', '.join(turn.files)}.\n\n")
     quoted = "\n".join(f"> {line}" for line in turn.prompt.splitlines())
     yield Say(f"I was given {len(turn.messages)} messages and {len(turn.tools)} tools. The last message was:\n\n{quoted}\n")
 

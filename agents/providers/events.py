@@ -1,6 +1,6 @@
 """What a provider is asked, and the plain events it answers with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ class Request:
     script: "Script | None" = None
     # The JSON schema the answer must fit; servers that cannot be held to it are only told.
     schema: dict[str, Any] | None = None
+    # What is sent of the messages' attachments, by their addresses here; of those that are missing the model is told that they exist.
+    sources: Mapping[str, str] = field(default_factory=dict)
     # Called once with the request as it went out, what came back (one JSON value per event of the stream) and the error, if any.
     tap: "Tap | None" = None
 

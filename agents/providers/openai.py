@@ -7,7 +7,7 @@ typed chunk objects cost 3.5 × the CPU of the few fields we need.
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ import msgspec
 from django.conf import settings
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, NotFoundError
 
+from agents.attachments import PDF, PICTURES, SOUNDS, attachments, noted, words
 from agents.errors import AgentError, ContextOverflow, ProviderError
 from agents.providers.events import Event, Finish, Reasoning, Request, Tap, Text, ToolInput
 from billing.usage import Usage
@@ -26,6 +27,8 @@ WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI]" = WeakKeyDictionary()
 # How servers say it that have no code for it.
 OVERFLOW = re.compile(r"context (length|window|size)|prompt is too long|too many tokens|exceeds? .{0,40}tokens", re.IGNORECASE)
+# How servers say that they cannot have a file.
+FILES = re.compile(r"image|vision|multi-?modal|modalit|audio|file|media|content|too large", re.IGNORECASE)
 # How a server can be held to a schema, best first; where it cannot, the model is told.
 FORMATS = ("json_schema", "json_object", "")
 # How each server wants to be asked, as far as it has told us: indexes into WAYS and FORMATS by model.
@@ -92,7 +95,9 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 async def stream(request: Request) -> AsyncIterator[Event]:
     """Ask for a stream; servers that refuse one, or its options, are asked again without."""
-    body = {"model": request.model, "messages": request.messages, **request.settings}
+    told = [_with_files(message, request.sources) for message in request.messages]
+    body = {"model": request.model, "messages": told, **request.settings}
+    has_files = any(map(attachments, request.messages))
     if request.tools:
         body["tools"] = request.tools
     try:
@@ -107,6 +112,9 @@ async def stream(request: Request) -> AsyncIterator[Event]:
             except APIStatusError as error:
                 if request.schema and _refused_format(error, held):
                     _format[request.model] = held + 1
+                elif has_files and _refused_files(error):
+                    has_files = False
+                    body["messages"] = [_with_files(message, {}, why="The model cannot be shown it") for message in request.messages]
                 elif refused := _refused_way(error, way):
                     _way[request.model] = refused
                 else:
@@ -290,6 +298,34 @@ def _count(tokens: int | None) -> int:
 def _clean(text: str) -> str:
     """Postgres JSON refuses NUL; one bad run must not fail the others of its window."""
     return text.replace("\0", "\ufffd") if "\0" in text else text
+
+
+def _with_files(message: dict[str, Any], sources: Mapping[str, str], why: str = "") -> dict[str, Any]:
+    """A message as servers want it. One of words only has them as a string: not every server reads lists."""
+    content = message.get("content")
+    if not isinstance(content, list):
+        return message
+    message = {name: value for name, value in message.items() if name != "of"}
+    parts = [_file(part["part"], sources, why) if part["type"] == "attachment" else part for part in content]
+    return message | {"content": parts if any(part["type"] != "text" for part in parts) else words(parts)}
+
+
+def _file(part: dict[str, Any], sources: Mapping[str, str], why: str) -> dict[str, Any]:
+    media_type, url = part["mediaType"], part["url"]
+    own = url if url.startswith(("data:", "http:", "https:")) and "file" not in part else ""
+    source = "" if why else sources.get(url) or own
+    if media_type in PICTURES and source:
+        return {"type": "image_url", "image_url": {"url": source}}
+    if source.startswith("data:") and media_type == PDF:
+        return {"type": "file", "file": {"filename": part.get("filename") or "document.pdf", "file_data": source}}
+    if source.startswith("data:") and media_type in SOUNDS:
+        return {"type": "input_audio", "input_audio": {"data": source.partition(",")[2], "format": SOUNDS[media_type]}}
+    return {"type": "text", "text": noted(part, why)}
+
+
+def _refused_files(error: APIStatusError) -> bool:
+    """Whether the server may have said that it does not take files, or not these. Not remembered: it may have been about one of them."""
+    return error.status_code in (400, 404, 413, 415, 422, 501) and bool(FILES.search(_words(error.body)))
 
 
 def _refused_way(error: APIStatusError, way: int) -> int:

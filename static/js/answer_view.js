@@ -5,6 +5,7 @@ import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
 import { Feedback } from "#feedback";
+import { FileList } from "#files";
 import { MarkdownStream } from "#markdown_stream";
 import { addUsages, usageInWords } from "#money";
 import { Reasoning } from "#reasoning";
@@ -16,7 +17,7 @@ import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
 import { VersionPicker } from "#version_picker";
 
-const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard, data: DataView };
+const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard, data: DataView, file: FileList };
 
 export class AnswerView {
   constructor(tools) {

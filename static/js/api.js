@@ -48,4 +48,4 @@ async function reach(path, options) {
 }
 
 // The sign-out form carries the token on every page; the cookie may be hidden from scripts.
-const csrfToken = () => document.querySelector("[name=csrfmiddlewaretoken]").value;
+export const csrfToken = () => document.querySelector("[name=csrfmiddlewaretoken]").value;

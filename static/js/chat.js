@@ -5,6 +5,7 @@ import { request, signIn } from "#api";
 import { Badge } from "#badge";
 import { Composer } from "#composer";
 import { element, embedded } from "#element";
+import { partOf } from "#files";
 import { Jump } from "#jump";
 import { menuButton } from "#menu";
 import { MessageList } from "#message_list";
@@ -57,12 +58,13 @@ const operates = embedded("may-operate");
 const mayWrite = () => operates || ["owner", "writer"].includes(myRole());
 const rowsOf = ({ message, run }) => ({ messages: [message], runs: run ? [run] : [] });
 
-async function send({ id, text }) {
-  store.post({ id, text });
+async function send({ id, text, files }) {
+  store.post({ id, text, files: files.map(partOf) });
+  const message = { id, text, files: files.map((row) => row.id) };
   scroll.toEnd();
   try {
-    if (personBar.isMine) store.adopt(rowsOf({ message: await request("POST", `${path}/replies`, { id, text }) }));
-    else store.adopt(rowsOf(await request("POST", `${path}/messages`, { id, text, agent: at("agent").value })));
+    if (personBar.isMine) store.adopt(rowsOf({ message: await request("POST", `${path}/replies`, message) }));
+    else store.adopt(rowsOf(await request("POST", `${path}/messages`, { ...message, agent: at("agent").value })));
   } catch (error) {
     // The row may have come by the socket although its answer got lost.
     if (!store.messages.has(id)) throw error;
@@ -113,7 +115,7 @@ const opinions = new Opinions(path, () => store.tell());
 const badge = new Badge(at("badge"));
 const scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
 const list = new MessageList(store, at("messages"), scroll, { store, me, agents, agentTitle, opinions, retry, branch, fork, remove, mayDelete, quote, complain: (text) => composer.complain(text), decide, answer: answerCall, settle, mayWrite, operates });
-const composer = new Composer(at("composer"), { send, draftKey: `draft:${threadId}`, limit: embedded("limits-data").prompt });
+const composer = new Composer(at("composer"), { send, draft: threadId, limits: embedded("limits-data") });
 const older = new Older({ store, list, scroll, scroller: at("scroller"), note: at("older"), path });
 new ActivityPanel(store, at("runs"), { agentTitle, stop: stopRun, total: at("thread-usage"), usage: () => request("GET", `${path}/usage`) });
 new Announcer(store, at("announcer"), agentTitle);

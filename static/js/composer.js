@@ -1,14 +1,16 @@
-/** The message field: Enter sends, Shift + Enter breaks, and no word is lost when sending fails. */
+/** The message field: Enter sends, Shift + Enter breaks, and neither a word nor a file is lost when sending fails. */
 import { Allowance } from "#allowance";
+import { Attachments } from "#attachments";
+import { Draft } from "#draft";
 import { uuid7 } from "#uuid";
 
 export class Composer {
   /**
-   * `send({id, text})` delivers and throws ApiError when it couldn't; `draftKey` names the draft in this browser;
-   * `limit` is the longest text the server takes.
+   * `send({id, text, files})` delivers and throws ApiError when it couldn't; `draft` names what is being written in this browser;
+   * `limits` are the server's: the longest `prompt`, how many `files` of how many `file_bytes`.
    */
-  constructor(form, { send, draftKey, limit }) {
-    Object.assign(this, { form, send, draftKey, limit });
+  constructor(form, { send, draft, limits }) {
+    Object.assign(this, { form, send, limit: limits.prompt });
     this.field = form.elements.text;
     this.error = form.querySelector(".composer-error");
     this.allowance = new Allowance({
@@ -18,13 +20,27 @@ export class Composer {
     });
     this.button = form.querySelector("[type=submit]");
     this.refused = null; // the last message that could not be sent: sent again unchanged, it keeps its id
-    this.field.value = sessionStorage.getItem(draftKey) ?? "";
+    this.waits = false; // for files that are still on their way
+    this.draft = new Draft(draft, (written) => this.takeOver(written));
+    this.files = new Attachments({
+      node: form.querySelector(".attachments"),
+      input: form.querySelector("[type=file]"),
+      zone: form.closest("main"),
+      limits,
+      changed: () => this.refresh(),
+      complain: (text) => this.complain(text),
+    });
+    const { text, files } = this.draft.read();
+    this.field.value = text;
+    this.files.put(files);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.submit();
     });
+    form.querySelector("#attach").addEventListener("click", () => form.querySelector("[type=file]").click());
     this.field.addEventListener("keydown", (event) => this.pressed(event));
     this.field.addEventListener("input", () => this.changed());
+    this.field.addEventListener("paste", (event) => this.pasted(event));
     this.changed();
   }
 
@@ -35,14 +51,41 @@ export class Composer {
     this.submit();
   }
 
+  /** Pictures and files; what comes with words besides (a table, say) is meant as words. */
+  pasted(event) {
+    const { files, types } = event.clipboardData;
+    if (!files.length || types.includes("text/plain")) return;
+    event.preventDefault();
+    this.files.add([...files]);
+  }
+
+  /** What is there to be sent. */
+  get content() {
+    return { text: this.field.value.trim(), files: this.files.rows };
+  }
+
   changed() {
-    const { field } = this;
-    sessionStorage.setItem(this.draftKey, field.value);
+    this.complain("");
+    this.refresh();
+  }
+
+  refresh() {
+    if (!this.files) return; // not all is made yet
+    const { field, files } = this;
+    this.draft.write({ text: field.value, files: files.rows });
     const over = excess(field.value, this.limit);
-    this.button.disabled = !field.value.trim() || over > 0;
+    this.button.disabled = (!field.value.trim() && !files.entries.length) || over > 0 || files.hasFailed || this.waits;
     if (over > 0) this.complain(`Too long by ${over.toLocaleString()} characters.`);
-    else this.complain("");
     if (!CSS.supports("field-sizing", "content")) grow(field);
+    this.goOn();
+  }
+
+  /** Sends what was to be sent as soon as its files were here. */
+  goOn() {
+    if (!this.waits || this.files.isBusy) return;
+    this.waits = false;
+    this.refresh();
+    this.submit();
   }
 
   complain(message) {
@@ -53,22 +96,37 @@ export class Composer {
   }
 
   async submit() {
-    const text = this.field.value.trim();
     if (this.button.disabled) return;
-    const id = this.refused?.text === text ? this.refused.id : uuid7();
+    if (this.files.isBusy) {
+      this.waits = true;
+      this.refresh();
+      return;
+    }
+    const { text, files } = this.content;
+    const id = isSame(this.refused, { text, files }) ? this.refused.id : uuid7();
+    this.files.take();
     this.put("");
     try {
-      await this.send({ id, text });
+      await this.send({ id, text, files });
       this.refused = null;
       this.allowance.passed();
     } catch (error) {
-      this.refused = { id, text };
+      this.refused = { id, text, files };
       // Somebody may have gone on writing meanwhile.
       this.put([text, this.field.value].filter(Boolean).join("\n\n"));
+      this.files.put(files);
       this.complain(explain(error));
       if (error.kind === "limit_exceeded") this.allowance.refuse(error);
     }
     this.field.focus();
+  }
+
+  /** Another tab has written; nobody writes in two. */
+  takeOver({ text, files }) {
+    if (this.files.isBusy) return;
+    this.files.take();
+    if (this.field.value !== text) this.field.value = text;
+    this.files.put(files); // and all of it is noted at once: what is written here comes back from there
   }
 
   /** Adds to what is in the field, and goes there. */
@@ -84,6 +142,8 @@ export class Composer {
     this.changed();
   }
 }
+
+const isSame = (one, other) => one?.text === other.text && one.files.map((row) => row.id).join() === other.files.map((row) => row.id).join();
 
 /** How many characters are too many, counted as the server does: an emoji is one. */
 const excess = (text, limit) => (text.length > limit ? [...text].length - limit : 0);

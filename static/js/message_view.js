@@ -2,6 +2,7 @@
 import { actionButton, doubtfulButton } from "#action_button";
 import { copyButton } from "#code_block";
 import { element, setText } from "#element";
+import { FileList, isFilePart } from "#files";
 import { MessageEditor } from "#message_editor";
 import { VersionPicker } from "#version_picker";
 import { clockTime, fullTime } from "#times";
@@ -14,6 +15,7 @@ export class MessageView {
     this.time = element("time", {});
     this.note = element("span", { class: "note" });
     this.text = element("div", { class: "said" });
+    this.files = new FileList();
     this.versions = new VersionPicker();
     this.change = actionButton("pencil", "Change this message", () => this.edit(), tools);
     this.remove = doubtfulButton("trash", "Delete this message", "Delete?", () => tools.remove(this.message.id), tools);
@@ -21,7 +23,7 @@ export class MessageView {
     this.actions = element("div", { class: "actions" }, copyButton(() => this.text.textContent), quote, this.change, this.remove);
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message" },
-      element("header", {}, this.author, this.time, this.note), this.text, this.foot);
+      element("header", {}, this.author, this.time, this.note), this.text, this.files.node, this.foot);
   }
 
   /** Takes an item of the timeline: a stored row, or a message that is still on its way. */
@@ -35,6 +37,8 @@ export class MessageView {
     this.node.classList.toggle("outgoing", outgoing);
     setText(this.author, author?.name ?? (message.agent_name || message.role));
     setText(this.text, outgoing ? message.text : textOf(message));
+    this.text.hidden = !this.text.textContent;
+    this.files.show(outgoing ? message.files : message.content.filter(isFilePart));
     this.node.classList.toggle("of-person", message.provider === "human");
     setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : ""));
     this.change.hidden = outgoing || message.role !== "user" || author?.id !== this.me.id || !this.tools.mayWrite();
@@ -54,7 +58,8 @@ export class MessageView {
 
   /** The editor in place of the text, or the text again. */
   show(editor) {
-    for (const node of [this.text, this.foot]) node.hidden = editor !== null;
+    this.foot.hidden = editor !== null;
+    this.text.hidden = editor !== null || !this.text.textContent;
     if (editor) this.text.after(editor.node);
     else {
       this.editor.node.remove();

@@ -34,9 +34,9 @@ function drawExamples() {
   }));
 }
 
-async function send({ id, text }) {
+async function send({ id, text, files }) {
   await request("POST", "/api/threads", { id: threadId, agent: chosen.name });
-  await request("POST", `/api/threads/${threadId}/messages`, { id, text, agent: chosen.name });
+  await request("POST", `/api/threads/${threadId}/messages`, { id, text, files: files.map((row) => row.id), agent: chosen.name });
   location.assign(`/threads/${threadId}/`);
 }
 
@@ -52,7 +52,7 @@ async function bringIn() {
 }
 
 const badge = new Badge(at("badge"));
-const composer = new Composer(at("composer"), { send, draftKey: "draft:new", limit: embedded("limits-data").prompt });
+const composer = new Composer(at("composer"), { send, draft: "new", limits: embedded("limits-data") });
 at("choices").append(...agents.map(choice));
 drawExamples();
 at("import-open").addEventListener("click", () => at("import").click());

@@ -1,4 +1,6 @@
-/** The page behind a link: what agents said as Markdown, and times as the reader has them. */
+/** The page behind a link: what agents said as Markdown, files, and times as the reader has them. */
+import { embedded } from "#element";
+import { FileList } from "#files";
 import { MarkdownStream } from "#markdown_stream";
 import { clockTime, fullTime } from "#times";
 
@@ -11,4 +13,10 @@ for (const message of document.querySelectorAll(".message")) {
   const prose = new MarkdownStream();
   prose.update([said.textContent], false);
   said.replaceWith(prose.node);
+}
+
+for (const [id, parts] of Object.entries(embedded("files-data"))) {
+  const list = new FileList();
+  list.show(parts);
+  document.getElementById(`message-${id}`).append(list.node);
 }

@@ -1,5 +1,6 @@
 /** What every page of the chat has: the live list of threads, and the panes that slide in on small screens. */
 import { signIn } from "#api";
+import { forgetDrafts } from "#draft";
 import { embedded } from "#element";
 import { InboxList } from "#inbox_list";
 import { Seen } from "#seen";
@@ -32,6 +33,7 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
       document.querySelector("a.new-thread").click();
     }
   });
+  document.querySelector(".sidebar-foot").addEventListener("submit", forgetDrafts);
   offerUndoFromBefore();
   if (matchMedia("(min-width: 1100px)").matches && localStorage.getItem("activity") !== "closed") toggle("activity", true);
 }

@@ -57,7 +57,7 @@ function placeAnswer(item, prompt) {
 }
 
 /**
- * The blocks of one answer: `{key, kind: "text" | "reasoning", pieces, open}` or `{key, kind: "tool", id, call, draft}`.
+ * The blocks of one answer: `{key, kind: "text" | "reasoning", pieces, open}`, `{key, kind: "tool", id, call, draft}`, `{key, kind: "file", part}` or data.
  * Live parts get the keys that their rows will have, so that the change-over touches no node.
  */
 export function answerBlocks(store, item) {
@@ -77,6 +77,7 @@ const rowPieces = new WeakMap(); // one array per stored part: the views compare
 function rowPart(owner, part) {
   if (part.type === "tool-call") return { owner, kind: "tool", id: part.tool_call, draft: { tool: part.tool } };
   if (part.type === "data") return { owner, kind: "data", id: part.id ?? "", name: part.name, data: part.data };
+  if (part.type === "file") return { owner, kind: "file", part };
   if (!rowPieces.has(part)) rowPieces.set(part, [part.text ?? ""]);
   return { owner, kind: part.type, pieces: rowPieces.get(part), open: false };
 }
@@ -94,7 +95,7 @@ function keyed(store, parts) {
   return parts.flatMap(({ owner, ...part }) => {
     if (part.kind === "tool") return [{ key: `call:${part.id}`, call: store.toolCalls.get(part.id), ...part }];
     if (part.kind === "data") return [{ key: `${owner}/data/${part.name}/${part.id}`, ...part }];
-    if (!["text", "reasoning"].includes(part.kind) || part.pieces.every((piece) => !piece)) return [];
+    if (!["text", "reasoning", "file"].includes(part.kind) || part.pieces?.every((piece) => !piece)) return [];
     const name = `${owner}/${part.kind}`;
     seen.set(name, (seen.get(name) ?? 0) + 1);
     return [{ key: `${name}/${seen.get(name)}`, ...part }];

@@ -1,5 +1,6 @@
 /** One tool call in the flow of an answer: a line that opens to arguments, outcome and error. */
 import { element, setText } from "#element";
+import { FileList, filesIn, withoutBytes } from "#files";
 import { jsonView } from "#json_view";
 import { ProgressLine } from "#progress";
 import { Question } from "#question";
@@ -17,8 +18,9 @@ export class ToolCard {
     this.body = element("div", { class: "tool-body" });
     this.details = element("details", { ontoggle: () => this.fill() },
       element("summary", {}, this.icon, this.name, this.argument, this.word, this.time), this.body);
+    this.files = new FileList();
     this.question = new Question(tools);
-    this.node = element("div", { class: "tool" }, this.details, this.progress.node, this.question.node);
+    this.node = element("div", { class: "tool" }, this.details, this.progress.node, this.files.node, this.question.node);
   }
 
   update({ id, call, draft }) {
@@ -34,6 +36,7 @@ export class ToolCard {
     setText(this.word, `, ${word}`);
     this.tick();
     this.progress.update(progressOf(call));
+    this.files.show(call?.status === "succeeded" ? filesIn(call.result) : []);
     this.question.update(call);
     // Nobody should decide about what they have not seen.
     if (!this.question.node.hidden) this.details.open = true;
@@ -52,8 +55,8 @@ export class ToolCard {
     const parts = [section("Arguments", jsonView(written))];
     if (call?.error) parts.push(section("Error", element("p", { class: "bad" }, call.error.message)));
     else if (call?.reason) parts.push(section(call.status === "denied" ? "Denied" : "Decision", element("p", {}, call.reason)));
-    else if (call?.status === "running" && call.result !== null) parts.push(section("Result so far", jsonView(call.result)));
-    else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(call.result)));
+    else if (call?.status === "running" && call.result !== null) parts.push(section("Result so far", jsonView(withoutBytes(call.result))));
+    else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(withoutBytes(call.result))));
     if (call?.child) parts.push(section("Asked in", element("p", {}, element("a", { href: `/threads/${call.child}/` }, "a thread of its own"))));
     this.body.replaceChildren(...parts);
   }

@@ -14,7 +14,7 @@ from typing import Any
 
 Body = dict[str, Any]
 FAULTS_AT_A_TOKEN = ("cut", "reset", "no_finish", "stall", "bad_json", "error")
-OTHER_FAULTS = ("", "drop", "hang", "html", "no_stream", "no_stream_options", "no_schema", "ignore_stream")
+OTHER_FAULTS = ("", "drop", "hang", "html", "no_stream", "no_stream_options", "no_schema", "no_files", "ignore_stream")
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Plan:
     """How to answer one request. The defaults echo the prompt in about twenty tokens.
 
     Faults: a status (`429`, `500`, `401`, …), `drop` (closed before the headers), `hang` (no headers, ever), `html`,
-    `no_stream`, `no_stream_options` and `no_schema` (400 when asked for), `ignore_stream` (plain JSON), and after `after` tokens:
+    `no_stream`, `no_stream_options`, `no_schema` and `no_files` (400 when asked for), `ignore_stream` (plain JSON), and after `after` tokens:
     `cut`, `reset`, `no_finish`, `stall`, `bad_json`, `error`.
     """
 

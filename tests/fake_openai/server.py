@@ -199,6 +199,8 @@ class FakeOpenAI:
             return _error(400, "Unrecognized request argument supplied: stream_options", param="stream_options")
         if plan.fault == "no_schema" and "response_format" in seen.body:
             return _error(400, "'response_format' is not supported with this model.", param="response_format")
+        if plan.fault == "no_files" and any(isinstance(message.get("content"), list) for message in seen.body["messages"]):
+            return _error(400, "Invalid content type. image_url is only supported by certain models.", "invalid_request_error")
         if not seen.body.get("stream") or plan.fault == "ignore_stream":
             return await _answer_whole(seen, plan)
         return await _answer_stream(request, seen, plan)

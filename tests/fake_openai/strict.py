@@ -65,8 +65,21 @@ def _check_message(where: str, message: Body) -> None:
         _check_calls(f"{where}.tool_calls", message["tool_calls"])
     if not _says_something(message) and not message.get("tool_calls") and role != "tool":
         raise Refused(f"Invalid '{where}.content': expected a string or parts that say something, but got nothing.")
+    for part in message["content"] if isinstance(message.get("content"), list) else ():
+        _check_part(where, role, part)
     if role == "tool" and not isinstance(message.get("content"), str | list):
         raise Refused(f"Invalid type for '{where}.content': expected a string or an array of objects.")
+
+
+def _check_part(where: str, role: str, part: Body) -> None:
+    kind = part.get("type", "")
+    if kind != "text" and (kind not in ("image_url", "file", "input_audio") or role != "user"):
+        raise Refused(
+            f"Invalid value: '{kind}'. Supported values are: 'text', and for users 'image_url', 'input_audio' and 'file'. ({where})"
+        )
+    source = {"image_url": part.get("image_url", {}).get("url"), "file": part.get("file", {}).get("file_data")}.get(kind, "data:")
+    if not str(source).startswith(("data:", "https:", "http:") if kind == "image_url" else "data:") or str(source).endswith(","):
+        raise Refused(f"Invalid {kind} in {where}: expected a base64-encoded data URL with bytes, or a URL.")
 
 
 def _says_something(message: Body) -> bool:

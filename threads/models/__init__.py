@@ -4,6 +4,7 @@ from threads.models.api_key import ApiKey
 from threads.models.chunk import Chunk, Embedding
 from threads.models.delta import Delta
 from threads.models.feedback import Feedback
+from threads.models.file import Blob, File
 from threads.models.internal_note import InternalNote
 from threads.models.memory import Memory
 from threads.models.message import Message
@@ -16,10 +17,12 @@ from threads.models.tool_call import ToolCall
 
 __all__ = [
     "ApiKey",
+    "Blob",
     "Chunk",
     "Delta",
     "Embedding",
     "Feedback",
+    "File",
     "InternalNote",
     "Memory",
     "Message",

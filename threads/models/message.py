@@ -1,6 +1,6 @@
 """Messages: what a user, a model, a tool or a human operator said."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -57,6 +57,8 @@ class Message(models.Model):
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages")
     agent_name = models.CharField(max_length=100, blank=True)
     content = models.JSONField(default=list)
+    # Those that `content` names: a trigger keeps it so.
+    files = models.ManyToManyField("threads.File", related_name="messages", blank=True, editable=False)
     is_tool = models.BooleanField(default=False)
     run = models.ForeignKey("threads.Run", on_delete=models.SET_NULL, null=True, blank=True, related_name="messages")
     provider = models.CharField(max_length=100, blank=True)
@@ -90,6 +92,11 @@ class Message(models.Model):
     def text(self) -> str:
         """The words of the message: its text parts joined by a space."""
         return " ".join(part["text"] for part in self.content if part["type"] == "text")
+
+    @property
+    def file_parts(self) -> "list[dict[str, Any]]":
+        """The files that were brought along with it."""
+        return [part for part in self.content if part["type"] == "file"]
 
     @property
     def siblings(self) -> "MessageQuerySet":

@@ -116,6 +116,8 @@ class Run(HeldRun):
     options = models.JSONField(default=dict, blank=True)
     # What the model is given besides the rows: {"messages": [...], "before": a row's id, "prompt": "in place of the saved one"}.
     given = models.JSONField(default=dict, blank=True)
+    # Those that `given` names.
+    files = models.ManyToManyField("threads.File", related_name="runs", blank=True, editable=False)
     usage = models.JSONField(default=dict, blank=True)
     error = models.JSONField(null=True, blank=True)
     version = models.BigIntegerField(default=0)

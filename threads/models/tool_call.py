@@ -1,5 +1,6 @@
 """Tool calls: the live feed, the approval record and the at-most-once ledger in one row."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -66,6 +67,8 @@ class ToolCall(models.Model):
     arguments_hash = models.CharField(max_length=64)
     result = models.JSONField(null=True, blank=True)
     error = models.JSONField(null=True, blank=True)
+    # Those that its result names.
+    files = models.ManyToManyField("threads.File", related_name="tool_calls", blank=True, editable=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.REQUESTED)
     progress = models.JSONField(null=True, blank=True)
     # Its result comes from strangers, and may tell the model what nobody here wants.
@@ -80,6 +83,8 @@ class ToolCall(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = ToolCallQuerySet.as_manager()
+    # In place of `files` where nothing is saved.
+    unsaved_files: Collection[str] = ()
 
     class Meta:
         indexes = [
@@ -106,6 +111,11 @@ class ToolCall(models.Model):
         return f"{self.tool} ({self.status})"
 
     @property
+    def file_ids(self) -> set[str]:
+        """Those of its files."""
+        return set(self.unsaved_files) or {str(pk) for pk in self.files.values_list("pk", flat=True)}
+
+    @property
     def is_undecided(self) -> bool:
         """Whether somebody may still approve or deny it."""
         return self.status == self.Status.AWAITING_APPROVAL and (self.expires_at is None or self.expires_at > timezone.now())
@@ -130,9 +140,11 @@ class ToolCall(models.Model):
 
         The outcome of a tool that outlived its run is taken too: it turns `unknown` into what really happened.
         """
+        files = facts.pop("files", ())
         with Thread.changing(thread_id) as change:
             call = cls.objects.select_for_update().filter(pk=pk, status__in=[cls.Status.RUNNING, cls.Status.UNKNOWN]).first()
             if call is None:
                 return False
             change.update(call, status=status, ended_at=timezone.now(), **facts)
+            call.files.add(*files)
             return True
