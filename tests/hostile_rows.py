@@ -121,7 +121,11 @@ class Writer:
         """A row in a turn of its own."""
         order, step = thread.next_turn()
         thread.save()
-        facts = {"provider": "<b>provider</b>", "model": payloads()[order][:200], "provider_metadata": by_name(payloads()[:GROUP])}
+        facts = {
+            "provider": "<b>provider</b>",
+            "model": payloads()[order % len(payloads())][:200],
+            "provider_metadata": by_name(payloads()[:GROUP]),
+        }
         return Message.objects.create(thread=thread, order=order, step_order=step, **facts, **columns)
 
     def run(self, thread: Thread, status: str = "succeeded", **columns: Any) -> Run:
@@ -151,6 +155,29 @@ class Writer:
             data = [{"type": "data", "name": text, "id": text, "data": by_name([text])} for text in texts]
             row.content = [{"type": "tool-call", "tool_call": str(call.pk), "tool": call.tool} for call in calls] + data
             row.save()
+        return thread
+
+    def files(self) -> Thread:
+        """Files of any name, type and address, in what people say and what tools give."""
+        thread = self.thread("files")
+        for n, text in enumerate(payloads()):
+            url = [
+                text,
+                f"javascript:{text}",
+                f"data:text/html,{text}",
+                f"https://{text}",
+                f"data:image/{['svg+xml', 'png'][n % 2]},{text}",
+            ][n % 5]
+            kind = "image/png" if n % 2 else text
+            part = {"type": "file", "mediaType": kind, "filename": text, "url": url, "size": n}
+            self.message(thread, role=["user", "assistant"][n % 3 == 0], run=self.run(thread), content=[part])
+            if n % 40 == 0:
+                row = self.message(thread, role="assistant", run=self.run(thread), is_tool=True)
+                call = self.call(row, 0, text, "succeeded", [text])
+                call.result = {text: [part]}
+                call.save()
+                row.content = [{"type": "tool-call", "tool_call": str(call.pk), "tool": call.tool}]
+                row.save()
         return thread
 
     def call(self, row: Message, index: int, name: str, status: str, texts: list[str]) -> ToolCall:
@@ -277,7 +304,7 @@ def write() -> Json:
     writer.records(said.runs.last())  # type: ignore[arg-type]  # there are some
     foreign = writer.thread("foreign", owner=people[3])
     foreign.admit(User.objects.get(username="hostile-reader"), "viewer")
-    threads = {"said": said, "tools": tools, "live": live, "foreign": foreign}
+    threads = {"said": said, "tools": tools, "live": live, "foreign": foreign, "files": writer.files()}
     _, link = ShareLink.objects.issue(Thread.objects.get(pk=said.pk), root, None)
     return {name: str(thread.pk) for name, thread in threads.items()} | {"link": link, "titled": titled, "admin": log_changes(root)}
 

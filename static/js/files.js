@@ -4,6 +4,7 @@ import { openPicture } from "#lightbox";
 
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
 const OURS = /^(\/api\/files\/|\/shared\/|data:)/;
+const SHOWN = /^(\/api\/files\/|\/shared\/|data:image\/(png|jpeg|gif|webp|avif)[;,])/;
 
 export const isPicture = (type) => PICTURES.has(type);
 
@@ -54,7 +55,7 @@ export class FileList {
 }
 
 function fileView(part) {
-  return isPicture(part.mediaType) && OURS.test(part.url) ? picture(part) : card(part);
+  return isPicture(part.mediaType) && SHOWN.test(part.url) ? picture(part) : card(part);
 }
 
 function picture(part) {
@@ -69,7 +70,7 @@ function picture(part) {
 /** What is elsewhere is opened there, and only if somebody wants to. */
 function card(part, note = null) {
   const ours = OURS.test(part.url);
-  const remote = /^https?:/.test(part.url);
+  const remote = /^https?:/.test(part.url) && URL.canParse(part.url);
   const about = note ?? (remote ? new URL(part.url).host : part.size ? sizeInWords(part.size) : part.mediaType);
   const link = note || !(ours || remote) ? {} : ours ? { href: part.url, download: part.filename || "file" } : { href: part.url, target: "_blank", rel: "noopener noreferrer" };
   return element("a", { class: "file-card", ...link }, icon("file"), element("span", { class: "file-name" }, part.filename || part.mediaType), element("span", { class: "file-about" }, about));

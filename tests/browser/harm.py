@@ -18,7 +18,8 @@ AUDIT = """([content, admin]) => {
   const STRANGE = `iframe, object, embed, base, math, frame, frameset, applet, marquee, video, audio, picture, source, track, portal, xmp,
     plaintext, noembed, noframes, mglyph, image, x, [id="__proto__"]`;
   const INSIDE = `script, style, meta, link, template, noscript, title, area, map, body, html` +
-    (admin ? `, svg:not([class="proportion"][aria-hidden]), img:not([src^="/static/admin/"])` : `, svg, img, textarea, select, form:not(.question)`);
+    (admin ? `, svg:not([class="proportion"][aria-hidden]), img:not([src^="/static/admin/"])` : `, svg, img:not(.picture > img), textarea, select, form:not(.question)`);
+  const PICTURE = /^data:image\\/(png|jpeg|gif|webp|avif)[;,]/;
   for (const node of document.querySelectorAll(STRANGE)) say("element", node);
   for (const root of document.querySelectorAll(content)) for (const node of root.querySelectorAll(INSIDE)) say("element", node);
   for (const node of document.querySelectorAll("*")) for (const { name, value } of node.attributes) {
@@ -29,6 +30,7 @@ AUDIT = """([content, admin]) => {
   }
   function address(node, value) {
     const { protocol, origin } = new URL(value, document.baseURI);
+    if (protocol === "data:" && (node.matches("a.file-card[download]") || (node.matches(".picture > img") && PICTURE.test(value)))) return;
     if (!["http:", "https:", "mailto:"].includes(protocol)) say("address", node);
     else if (node.localName !== "a" && origin !== location.origin) say("foreign address", node);
   }

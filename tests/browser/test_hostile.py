@@ -152,6 +152,22 @@ def test_what_tools_are_called_asked_and_tell(enter: Enter, root: Person, rows: 
     works(page)
 
 
+def test_files_of_any_name_and_address(enter: Enter, root: Person, rows: Rows) -> None:
+    tab = enter(root, bypass_csp=True)
+    page, harm = watched(tab, f"/threads/{rows['files']}/")
+    newest = payloads()[-1]
+    expect(page.locator(".file-card, .picture").last).to_be_attached()
+    expect(page.locator("#messages")).to_contain_text(newest.split("\n")[0][:40])
+    links = page.locator("a.file-card").evaluate_all(
+        "(links) => links.map((link) => [link.getAttribute('href'), link.download, link.target])"
+    )
+    assert len(links) > 40
+    for href, saved, target in links:
+        assert href is None or (href.startswith("data:") and saved) or (href.startswith("https://") and target == "_blank"), href
+    assert harm.found() == []
+    works(page)
+
+
 def test_what_is_being_written(enter: Enter, root: Person, rows: Rows) -> None:
     page, harm = watched(enter(root, bypass_csp=True), f"/threads/{rows['live']}/")
     page.evaluate(OPEN_ALL)
@@ -162,7 +178,7 @@ def test_what_is_being_written(enter: Enter, root: Person, rows: Rows) -> None:
     works(page)
 
 
-@pytest.mark.parametrize("which", ["said", "tools", "live", "foreign"])
+@pytest.mark.parametrize("which", ["said", "tools", "live", "foreign", "files"])
 def test_nothing_is_wider_than_a_phone(enter: Enter, root: Person, rows: Rows, which: str) -> None:
     page = enter(root, **PHONE).open(f"/threads/{rows[which]}/")
     page.evaluate(OPEN_ALL)
