@@ -25,6 +25,8 @@ FILES = {
     "dompurify.LICENSE": "dompurify/LICENSE",
     "highlight.js": "@highlightjs/cdn-assets/es/highlight.min.js",
     "highlight.LICENSE": "@highlightjs/cdn-assets/LICENSE",
+    "katex.js": "katex/dist/katex.mjs",
+    "katex.LICENSE": "katex/LICENSE",
     "pico.css": "@picocss/pico/css/pico.min.css",
     "pico.LICENSE": "@picocss/pico/LICENSE.md",
     # Of documents, not of pages.

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
-VENDORED = ("marked", "dompurify", "highlight")
-# Loaded when the first code block is shown.
-LAZY = ("highlight",)
+VENDORED = ("marked", "dompurify", "highlight", "katex")
+# Loaded when the first code block, or formula, is shown.
+LAZY = ("highlight", "katex")
 
 
 def addresses() -> dict[str, str]:

@@ -4,6 +4,7 @@ import DOMPurify from "#dompurify";
 import { codeBlock } from "#code_block";
 import { element } from "#element";
 import { readBlocks } from "#markdown_blocks";
+import { extension } from "#maths";
 
 const escaped = (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 const isLineBreak = (html) => /^<br\s*\/?>$/i.test(html.trim());
@@ -16,6 +17,8 @@ const marked = new Marked({
     image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)} (image)</a>`,
   },
 });
+
+marked.use(extension);
 
 const ALLOWED = {
   ALLOWED_TAGS: (

@@ -6,6 +6,7 @@ import { colour } from "#code_block";
 import { element } from "#element";
 import { blocksOf, nodesOf } from "#markdown";
 import { differs, settledCount } from "#markdown_blocks";
+import { setMaths } from "#maths";
 
 const SHORT = 4096;
 const GROWTH = 1.1;
@@ -69,7 +70,7 @@ export class MarkdownStream {
     for (const { type, raw } of done) this.settled.push({ type, raw });
     this.tail = this.last.map((block) => block.raw).join("");
     this.parsed = this.tail.length;
-    colour(done.flatMap((block) => block.nodes));
+    finish(done);
   }
 
   /** Unparsed text at the end of the last block, until it is worth parsing again. */
@@ -87,10 +88,17 @@ export class MarkdownStream {
       this.last = whole.map((block) => draw(block));
       this.node.append(...this.last.flatMap((block) => block.nodes));
     }
-    colour(this.last.flatMap((block) => block.nodes));
+    finish(this.last);
     this.settled.push(...this.last.map(({ type, raw }) => ({ type, raw })));
     Object.assign(this, { last: [], tail: "", parsed: 0, open: false });
   }
+}
+
+/** Colours and formulas, of blocks that are complete. */
+function finish(blocks) {
+  const nodes = blocks.flatMap((block) => block.nodes);
+  colour(nodes);
+  setMaths(nodes);
 }
 
 // Without carriage returns, as marked reads it: positions must agree.

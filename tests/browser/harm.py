@@ -15,7 +15,7 @@ AUDIT = """([content, admin]) => {
   const found = [], say = (what, node) => found.push(`${what}: ${node.outerHTML.slice(0, 200)}`);
   const ADDRESSES = ["href", "xlink:href", "src", "action", "formaction", "data", "poster", "background", "cite", "longdesc", "codebase"];
   const NEVER = ["srcset", "ping", "srcdoc", "manifest", "attributionsrc", "contenteditable", "is"];
-  const STRANGE = `iframe, object, embed, base, math, frame, frameset, applet, marquee, video, audio, picture, source, track, portal, xmp,
+  const STRANGE = `iframe, object, embed, base, math:not(.maths > math), annotation, annotation-xml, maction, frame, frameset, applet, marquee, video, audio, picture, source, track, portal, xmp,
     plaintext, noembed, noframes, mglyph, image, x, [id="__proto__"]`;
   const INSIDE = `script, style, meta, link, template, noscript, title, area, map, body, html` +
     (admin ? `, svg:not([class="proportion"][aria-hidden]), img:not([src^="/static/admin/"])` : `, svg, img:not(.picture > img), textarea, select, form:not(.question)`);
@@ -36,7 +36,7 @@ AUDIT = """([content, admin]) => {
   }
   const PROSE = ["class", "href", "title", "align", "start", "type", "checked", "disabled", "rel", "target", "tabindex"];
   for (const node of document.querySelectorAll(".prose *")) {
-    for (const { name } of node.attributes) if (!PROSE.includes(name)) say("attribute", node);
+    if (!node.closest(".maths > math")) for (const { name } of node.attributes) if (!PROSE.includes(name)) say("attribute", node);
     const rel = (node.getAttribute("rel") ?? "").split(" ");
     if (node.href && !["noopener", "noreferrer", "nofollow"].every((word) => rel.includes(word))) say("link", node);
     if (node.localName === "input" && !(node.type === "checkbox" && node.disabled)) say("field", node);
