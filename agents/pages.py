@@ -26,6 +26,7 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
         "me": {"id": str(user.pk), "name": user.name},
         "agents": agent_rows(request),
         "limits": {"prompt": settings.MAX_PROMPT_CHARS, "files": settings.MAX_FILES, "file_bytes": settings.MAX_FILE_BYTES},
+        "smooth": settings.SMOOTH_CHARS,
         "file_size": f"{settings.MAX_FILE_BYTES // 1_000_000} MB",
         "operates": is_operator(user),
         "inbox": None,

@@ -129,6 +129,8 @@ MAX_SOCKETS_PER_PERSON = env.number("AGENTSITE_MAX_SOCKETS", 100, least=1)
 MAX_PROMPT_CHARS = env.number("AGENTSITE_MAX_PROMPT_CHARS", 100_000, least=1)
 
 # --- Pages -------------------------------------------------------------------------------------------------------------
+# An answer flows in with so many characters a second at first, and then as fast as it comes; 0: in bursts, as it comes.
+SMOOTH_CHARS = env.number("AGENTSITE_SMOOTH_CHARS", 128)
 LANGUAGE_CODE = "en"
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -6,10 +6,10 @@ import { element, arrange, setText } from "#element";
 import { ErrorBlock } from "#error_block";
 import { Feedback } from "#feedback";
 import { FileList } from "#files";
-import { MarkdownStream } from "#markdown_stream";
 import { addUsages, usageInWords } from "#money";
 import { Reasoning } from "#reasoning";
 import { AllQuestions } from "#question";
+import { SmoothText } from "#smooth_text";
 import { menuButton } from "#menu";
 import { isActive } from "#thread_store";
 import { answerBlocks } from "#timeline";
@@ -17,7 +17,7 @@ import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
 import { VersionPicker } from "#version_picker";
 
-const KINDS = { text: MarkdownStream, reasoning: Reasoning, tool: ToolCard, data: DataView, file: FileList };
+const KINDS = { text: SmoothText, reasoning: Reasoning, tool: ToolCard, data: DataView, file: FileList };
 
 export class AnswerView {
   constructor(tools) {

@@ -1,5 +1,7 @@
 """Several people and tabs watch one answer, through reloads and lost connections."""
 
+import itertools
+
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -105,6 +107,26 @@ def test_a_long_answer_is_shown_whole_and_quickly(enter: Enter, alice: Person, s
     expect(page.locator(".prose p")).to_have_count(1500, timeout=40_000)
     ended(page)
     assert page.locator(".answer strong").count() == 6000
+
+
+@pytest.mark.parametrize("motion", ["no-preference", "reduce"])
+def test_an_answer_flows_in_unless_the_reader_wants_less_motion(
+    enter: Enter, alice: Person, shared: str, fake: FakeOpenAI, motion: str
+) -> None:
+    """The model sends three hundred characters at once, and then nothing for a second."""
+    page = enter(alice, reduced_motion=motion).open(f"/threads/{shared}/")
+    page.evaluate("""() => {
+        window.lengths = [];
+        new MutationObserver(() => lengths.push(document.querySelector(".answer:last-child .prose")?.textContent.length ?? 0))
+            .observe(document.getElementById("messages"), { subtree: true, childList: true, characterData: true });
+    }""")
+    fake.script(Plan(text=("Begin " + "b" * 300 + " ") * 6, rate=2))
+    say(page, "In bursts")
+    begun(page)
+    ended(page)
+    lengths = page.evaluate("() => lengths")
+    steps = [after - before for before, after in itertools.pairwise(lengths) if after > before]
+    assert (len(steps) > 20) == (motion == "no-preference"), steps
 
 
 @pytest.mark.parametrize(
