@@ -6,8 +6,9 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.templatetags.static import static
 from django.views.decorators.http import require_safe
 
 from agents.api import agents as agent_rows
@@ -37,6 +38,17 @@ def _page(request: HttpRequest, template: str, **context: Any) -> HttpResponse:
     # The page carries what was said: neither a proxy nor the browser's disk should keep it.
     response["Cache-Control"] = "private, no-store"
     return response
+
+
+@require_safe
+def manifest(request: HttpRequest) -> HttpResponse:
+    """How browsers install the site as an app (W3C Web Application Manifest)."""
+    del request
+    pictures = [{"src": static(f"icon-{size}.png"), "sizes": f"{size}x{size}", "type": "image/png"} for size in (192, 512)]
+    about = {"name": "agentsite", "short_name": "agentsite", "start_url": "/", "scope": "/", "display": "standalone"}
+    colours = {"background_color": "#fcfcfb", "theme_color": "#fcfcfb"}
+    icons = [{"src": static("icon.svg"), "sizes": "any", "type": "image/svg+xml"}, *pictures]
+    return JsonResponse(about | colours | {"icons": icons}, content_type="application/manifest+json")
 
 
 @login_required

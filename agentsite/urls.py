@@ -23,6 +23,7 @@ urlpatterns = [
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
+    path("manifest.webmanifest", pages.manifest, name="manifest"),
     path("healthz", operating.healthz),
     path("readyz", operating.readyz),
     path("metrics", operating.metrics),

@@ -70,6 +70,7 @@ ROUTES = [
     Route("GET", "/invoices/{invoice}/pdf/", "nobody"),
     Route("GET", "/credit-notes/{note}/pdf/", "nobody"),
     Route("POST", "/webhooks/payments/", "open", 404, {}),  # Without a secret there is none.
+    Route("GET", "/manifest.webmanifest", "open"),
     Route("GET", "/healthz", "open"),
     Route("GET", "/readyz", "open", 503),  # There is no worker here.
     Route("GET", "/metrics", "open", 404),  # Without a token there are none.

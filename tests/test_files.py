@@ -151,13 +151,15 @@ def test_types_are_told_by_the_bytes(data: bytes, name: str, declared: str, foun
     assert media_type_of(data, name, declared) == found
 
 
-def test_what_is_not_sent_has_a_limit(alice: User, client_of: ClientOf, settings: Any) -> None:
+def test_what_is_not_sent_has_a_limit(alice: User, client_of: ClientOf, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MAX_FILE_BYTES = 10
     for number in range(UNSENT + 1):
         assert upload(client_of(alice), f"{number:010}".encode(), kind="text/plain").status_code == 201
     assert upload(client_of(alice), b"one more").status_code == 403
     save_messages(Thread.start(alice).pk, [{"content": [file.part for file in File.objects.all()]}])
     assert upload(client_of(alice), b"one more").status_code == 201
+    monkeypatch.setattr("threads.uploads.MOST_UNSENT", 1)
+    assert upload(client_of(alice), b"and another").status_code == 403
 
 
 def test_twenty_people_bring_the_same_along_at_once(database: None) -> None:

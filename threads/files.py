@@ -111,10 +111,10 @@ def attached(user: User, ids: Sequence[UUID]) -> list[Json]:
     if len(ids) > settings.MAX_FILES:
         raise BadInput("files", f"A message takes up to {settings.MAX_FILES} files.")
     found = {file.pk: file for file in File.objects.visible_to(user).filter(pk__in=ids).select_related("blob")}
-    if missing := next((pk for pk in ids if pk not in found), None):
-        raise BadInput("files", f"There is no file {missing}.")
-    # From now on the vacuum leaves them alone for a day.
-    File.objects.filter(pk__in=found).update(touched_at=Now())
+    # From now on the vacuum leaves them alone for a day; it may just have been at one.
+    kept = File.objects.filter(pk__in=found).update(touched_at=Now())
+    if kept < len(set(ids)):
+        raise BadInput("files", "A file is not there any more. Attach it again.")
     return [found[pk].part for pk in dict.fromkeys(ids)]
 
 

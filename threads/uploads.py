@@ -7,7 +7,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.files import File as Content
 from django.core.files.storage import default_storage
-from django.db.models import Sum
+from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import content_disposition_header
 from ninja import Router, Status
@@ -22,8 +22,8 @@ from threads.storable import is_storable
 
 router = Router()
 CHUNK = 65_536
-# What one may have lying about that one has not sent, in files of the greatest size.
-UNSENT = 50
+# What one may have lying about that one has not sent: in files of the greatest size, and in files.
+UNSENT, MOST_UNSENT = 50, 500
 # What a browser may show by itself. An SVG picture is a document with scripts.
 SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"}
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
@@ -46,8 +46,8 @@ def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[Json]:
 
 
 def _require_room(user: User) -> None:
-    waiting = user.files.filter(messages=None).aggregate(size=Sum("blob__size"))["size"] or 0
-    if waiting > UNSENT * settings.MAX_FILE_BYTES:
+    waiting = user.files.filter(messages=None).aggregate(size=Sum("blob__size", default=0), number=Count("pk"))
+    if waiting["size"] > UNSENT * settings.MAX_FILE_BYTES or waiting["number"] >= MOST_UNSENT:
         raise Forbidden("You have brought along a lot that is in no message. Send it, or try again tomorrow.")
 
 

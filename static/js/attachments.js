@@ -70,8 +70,8 @@ export class Attachments {
     const next = entry.node.nextElementSibling ?? entry.node.previousElementSibling;
     entry.transfer?.cancel();
     this.drop(entry);
-    // It may be part of what was said before: then it stays there.
-    if (entry.row) request("DELETE", `/api/files/${entry.row.id}`).catch(() => {});
+    // Whether that arrives or not: in a day it is gone by itself.
+    if (entry.row) request("DELETE", `/api/files/${entry.row.id}`).catch((error) => console.info(error.message));
     (next?.querySelector(".icon-button") ?? document.getElementById("attach")).focus();
     this.changed();
   }

@@ -122,17 +122,25 @@ new Announcer(store, at("announcer"), agentTitle);
 new Title(store, { node: at("title"), path, mayRename: mayWrite });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
 const take = (form) => location.assign(`${path}/export?form=${form}`);
-at("more").replaceWith(menuButton("More", () => [
+const exports = () => [
   { name: "down-to", label: "Export as JSON", act: () => take("json") },
   { name: "down-to", label: "Export as Markdown", act: () => take("markdown") },
-]));
+];
+at("more").replaceWith(menuButton("More", exports));
+/** What can be done here, for whoever types its name. */
+const commands = () => [
+  ...(at("stop").hidden ? [] : [{ name: "stop", label: "Stop the answer", act: stop }]),
+  ...(mayWrite() ? [{ name: "clip", label: "Attach files", act: () => at("attach").click() }] : []),
+  { name: "people", label: "Share", act: () => at("share-open").click() },
+  ...exports(),
+];
 at("stop").addEventListener("click", stop);
 // Whoever opens a card wants to read it, not to be carried to the end.
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
 const heard = [composer.allowance, opinions, ...(operates ? [new Notes(at("notes"), { path, me })] : [])];
-startShell({ currentId: at("inbox") ? threadId : listedAs(store.thread), onFrame: (frame) => heard.forEach((each) => each.apply(frame)) });
+startShell({ currentId: at("inbox") ? threadId : listedAs(store.thread), commands, onFrame: (frame) => heard.forEach((each) => each.apply(frame)) });
 new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable });
 if (matchMedia("(hover: hover)").matches) at("text").focus({ preventScroll: true });
 new Jump({ store, list, scroll, older });

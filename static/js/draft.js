@@ -1,6 +1,7 @@
 /** What somebody has begun to write, kept in this browser: each thread has its own, and all tabs have the same. */
 
 const PREFIX = "draft:";
+const NOTHING = { text: "", files: [] };
 
 export class Draft {
   /** `changed({text, files})` is called when another tab has written it. */
@@ -10,16 +11,20 @@ export class Draft {
   }
 
   read() {
+    this.known = localStorage.getItem(this.key);
     try {
-      const { text = "", files = [] } = JSON.parse(localStorage.getItem(this.key)) ?? {};
-      return { text, files };
+      return { ...NOTHING, ...JSON.parse(this.known) };
     } catch {
-      return { text: "", files: [] }; // of another version of this page
+      return NOTHING; // of another version of this page
     }
   }
 
+  /** Keeps it, if it is something new: what another tab wrote, or took away, is not written back. */
   write({ text, files }) {
-    if (text || files.length) localStorage.setItem(this.key, JSON.stringify({ text, files }));
+    const draft = text || files.length ? JSON.stringify({ text, files }) : null;
+    if (draft === this.known) return;
+    this.known = draft;
+    if (draft) localStorage.setItem(this.key, draft);
     else localStorage.removeItem(this.key);
   }
 }

@@ -1,5 +1,6 @@
 /** What every page of the chat has: the live list of threads, and the panes that slide in on small screens. */
 import { signIn } from "#api";
+import { startCommands } from "#commands";
 import { forgetDrafts } from "#draft";
 import { embedded } from "#element";
 import { InboxList } from "#inbox_list";
@@ -11,8 +12,11 @@ import { ThreadSearch } from "#thread_search";
 
 const at = (id) => document.getElementById(id);
 
-/** Starts list and panes; `onState` is told how the feed's connection is, `onFrame` its frames. */
-export function startShell({ currentId = null, onState = () => {}, onFrame = () => {} } = {}) {
+/**
+ * Starts list, panes and commands; `onState` is told how the feed's connection is, `onFrame` its frames, and `commands()` gives what the page
+ * can do besides.
+ */
+export function startShell({ currentId = null, onState = () => {}, onFrame = () => {}, commands = () => [] } = {}) {
   const list = at("inbox") ? startInbox(currentId) : startList(currentId);
   const take = (frame) => {
     list.apply(frame);
@@ -28,12 +32,9 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
   }
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") ["threads", "activity"].forEach((id) => toggle(id, false, { overlaysOnly: true }));
-    if (event.key === "k" && (event.metaKey || event.ctrlKey)) {
-      event.preventDefault();
-      document.querySelector("a.new-thread").click();
-    }
   });
   document.querySelector(".sidebar-foot").addEventListener("submit", forgetDrafts);
+  startCommands({ own: commands, threads: () => [...list.threads.values()].sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1)) });
   offerUndoFromBefore();
   if (matchMedia("(min-width: 1100px)").matches && localStorage.getItem("activity") !== "closed") toggle("activity", true);
 }

@@ -131,7 +131,7 @@ def test_on_a_slow_line(enter: Enter, alice: Person) -> None:
     line = tab.context.new_cdp_session(page)
     line.send("Network.enable")
     speed = {"offline": False, "latency": 20, "downloadThroughput": 1_000_000}
-    line.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": 300_000})
+    line.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": 20_000})
     pick(page, ("first.bin", "application/zip", bytes(range(256)) * 4000), ("second.bin", "application/zip", bytes(range(255)) * 4000))
     bar = page.get_by_role("progressbar", name="Uploading second.bin")
     expect(bar).to_be_visible()
@@ -142,6 +142,7 @@ def test_on_a_slow_line(enter: Enter, alice: Person) -> None:
     page.keyboard.press("Enter")
     expect(page.get_by_role("button", name="Send", exact=True)).to_be_disabled()
     expect(page.locator(".message")).to_have_count(0)
+    line.send("Network.emulateNetworkConditions", {**speed, "uploadThroughput": -1})
     expect(page.locator(".message").filter(has_text="Here it is.").get_by_role("link", name="second.bin")).to_be_visible()
     expect(page.locator(".attachment")).to_have_count(0)
     tab.expected.append("/api/files")

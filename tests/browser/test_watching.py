@@ -126,7 +126,7 @@ def test_an_answer_flows_in_unless_the_reader_wants_less_motion(
     ended(page)
     lengths = page.evaluate("() => lengths")
     steps = [after - before for before, after in itertools.pairwise(lengths) if after > before]
-    assert (len(steps) > 20) == (motion == "no-preference"), steps
+    assert (len(steps) > 15) == (motion == "no-preference"), steps
 
 
 @pytest.mark.parametrize(
