@@ -1,4 +1,4 @@
-/** Light, dark, or as the machine has it; kept in this browser. `base.html` sets it before anything is seen. */
+/** Light, dark, or as the machine has it; kept in this browser. `colours.js` sets it before anything is seen. */
 
 const COLOURS = { light: "#fcfcfb", dark: "#16171a" };
 
