@@ -31,7 +31,7 @@ export class Composer {
       complain: (text) => this.complain(text),
     });
     const { text, files } = this.draft.read();
-    this.field.value = text;
+    this.field.value ||= text; // somebody may have begun before this script was there
     this.files.put(files);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
