@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
 import { differs, readBlocks, settledCount } from "#markdown_blocks";
+import { streamed } from "./streamed.mjs";
 
 const vendored = existsSync(new URL("../../static/vendor/marked.js", import.meta.url));
 const { marked } = vendored ? await import("#marked") : {};
@@ -14,25 +15,12 @@ const TEXT = [
   "    indented\n\n    code", "Setext\n===", "<div>\nraw\n</div>", "last line",
 ].join("\n\n");
 
-/** Feeds the text in chunks and gives the blocks that a stream would settle on. */
-function streamed(text, size) {
-  const settled = [];
-  let tail = "";
-  for (let at = 0; at < text.length; at += size) {
-    tail += text.slice(at, at + size);
-    const blocks = read(tail);
-    settled.push(...blocks.splice(0, settledCount(blocks)));
-    tail = blocks.map((block) => block.raw).join("");
-  }
-  return [...settled, ...read(tail)];
-}
-
 test("cutting on the way gives the blocks of one reading", { skip: !vendored }, () => {
-  for (let size = 1; size <= 40; size += 1) assert.equal(differs(read(TEXT), streamed(TEXT, size)), false, `chunks of ${size}`);
+  for (let size = 1; size <= 40; size += 1) assert.equal(differs(read(TEXT), streamed(read, TEXT, size)), false, `chunks of ${size}`);
 });
 
 test("nothing is lost at the cuts", { skip: !vendored }, () => {
-  assert.equal(streamed(TEXT, 3).map((block) => block.raw).join(""), TEXT);
+  assert.equal(streamed(read, TEXT, 3).map((block) => block.raw).join(""), TEXT);
 });
 
 test("only the last blocks stay open", { skip: !vendored }, () => {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { test } from "node:test";
-import { differs, readBlocks, settledCount } from "#markdown_blocks";
+import { differs, readBlocks } from "#markdown_blocks";
+import { streamed } from "./streamed.mjs";
 
 const vendored = ["marked", "dompurify"].every((name) => existsSync(new URL(`../../static/vendor/${name}.js`, import.meta.url)));
 const { Marked } = vendored ? await import("#marked") : {};
@@ -32,15 +33,5 @@ for (const [text, wanted] of [
 test("a formula that grows is never cut", { skip: !vendored }, () => {
   const text = "First $x$.\n\n$$\na\n\n- b\n\nc\n$$\n\nThen \\(y\\).\n\n$$d$$\n\nlast";
   const read = (source) => readBlocks((each) => marked.lexer(each), source);
-  for (const size of [1, 2, 3, 7]) {
-    const settled = [];
-    let tail = "";
-    for (let at = 0; at < text.length; at += size) {
-      tail += text.slice(at, at + size);
-      const blocks = read(tail);
-      settled.push(...blocks.splice(0, settledCount(blocks)));
-      tail = blocks.map((each) => each.raw).join("");
-    }
-    assert.equal(differs(read(text), [...settled, ...read(tail)]), false, `in pieces of ${size}`);
-  }
+  for (const size of [1, 2, 3, 7]) assert.equal(differs(read(text), streamed(read, text, size)), false, `in pieces of ${size}`);
 });
