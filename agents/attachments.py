@@ -13,6 +13,7 @@ from django.core.signing import BadSignature, TimestampSigner
 from django.urls import reverse
 
 from threads.convert import read_data_url
+from threads.errors import BadInput
 from threads.files import read
 from threads.models import File
 
@@ -53,8 +54,8 @@ def _told(part: Json) -> Json:
     data = _bytes(part) if TEXTS.fullmatch(media_type) else None
     if data is None:
         return {"type": "text", "text": noted(part)}
-    read = data[: 4 * MOST_CHARS].decode(errors="replace")[:MOST_CHARS].replace("\0", "\ufffd")
-    return {"type": "text", "text": f"The file {name_of(part)}:\n<file>\n{read}\n</file>"}
+    text = data[: 4 * MOST_CHARS].decode(errors="replace")[:MOST_CHARS].replace("\0", "\ufffd")
+    return {"type": "text", "text": f"The file {name_of(part)}:\n<file>\n{text}\n</file>"}
 
 
 def attachment_tokens(part: Json) -> int:
@@ -105,9 +106,12 @@ def attachments(message: Json) -> list[Json]:
 
 
 def _bytes(part: Json) -> bytes | None:
-    """None, and a line in the log, if they are gone: the conversation goes on without."""
+    """None if they are gone, or never were any: the conversation goes on without."""
     if part["url"][:5].lower() == "data:":
-        return read_data_url(part["url"])[1]
+        try:
+            return read_data_url(part["url"])[1]
+        except BadInput:
+            return None
     file = File.objects.select_related("blob").filter(pk=part["file"]).first() if part.get("file") else None
     if file is None:
         return None

@@ -41,7 +41,6 @@ ClientOf = Callable[[User], Client]
 Ask = Callable[..., tuple[Message, Run]]
 PNG = base64.b64decode("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==")
 LARGE = PNG + b"\0" * INLINE_BYTES
-DAY = timedelta(hours=24)
 
 
 def upload(client: Client, data: bytes = PNG, name: str = "cat.png", query: str = "", kind: str = "image/png") -> Any:
@@ -321,7 +320,7 @@ def test_bytes_over_64_kib_are_stored_by_themselves(thread: Thread, alice: User)
     small, large = PNG + b"\0" * (INLINE_BYTES - len(PNG)), LARGE
     assert len(small) == INLINE_BYTES
     plain = {"type": "file", "mediaType": "image/png", "url": "https://example.org/a.png", "filename": ""}
-    (row,) = save_messages(thread.pk, [{"content": ["x" and to_part(small), to_part(large, filename="b.png"), plain]}])
+    (row,) = save_messages(thread.pk, [{"content": [to_part(small), to_part(large, filename="b.png"), plain]}])
     one, two, three = row.content
     assert one["url"].startswith("data:image/png;base64,")
     assert "file" not in one
@@ -556,6 +555,12 @@ def test_lost_bytes_do_not_poison_a_thread(ask: Ask, fake: Any) -> None:
     _, run = ask("What is it?", files=[file.part for file in files])
     assert run.status == "succeeded"
     assert sent(fake) == "What is it?\n\n[A file is attached: a.png, image/png]\n\n[A file is attached: b.txt, text/plain]"
+
+
+def test_a_broken_data_url_does_not_poison_a_thread(ask: Ask, fake: Any) -> None:
+    _, run = ask("What is it?", files=[{"type": "file", "mediaType": "text/plain", "url": "data:text/plain;base64,!", "filename": "a.txt"}])
+    assert run.status == "succeeded"
+    assert sent(fake) == "What is it?\n\n[A file is attached: a.txt, text/plain]"
 
 
 def test_a_model_gets_the_newest_up_to_a_size(ask: Ask, fake: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -23,32 +23,33 @@ export class Feedback {
 
   async press(value) {
     const again = this.given?.value === value;
-    await this.rate(again ? 0 : value, again ? "" : this.given?.comment ?? "");
-    if (!again) this.ask(value);
+    const comment = again ? "" : this.given?.comment ?? "";
+    await this.rate(again ? 0 : value, comment);
+    if (!again) this.ask(value, comment); // what was given is drawn with the next frame only
   }
 
-  ask(value) {
-    const field = element("input", { maxlength: "2000", autocomplete: "off", value: this.given.comment, placeholder: QUESTIONS[value], "aria-label": QUESTIONS[value] });
-    const close = actionButton("close", "Close", () => this.close(), this.tools);
+  ask(value, comment) {
+    const field = element("input", { maxlength: "2000", autocomplete: "off", value: comment, placeholder: QUESTIONS[value], "aria-label": QUESTIONS[value] });
+    const close = actionButton("close", "Close", () => this.close(value), this.tools);
     const form = element("form", { class: "feedback" }, field, element("button", { type: "submit" }, "Send"), close);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      this.say(field.value.trim());
+      this.say(value, field.value.trim());
     });
-    form.addEventListener("keydown", (event) => event.key === "Escape" && this.close());
+    form.addEventListener("keydown", (event) => event.key === "Escape" && this.close(value));
     this.node.replaceChildren(form);
     field.focus({ preventScroll: true });
   }
 
-  close() {
+  close(value) {
     this.node.replaceChildren();
-    (this.given?.value === 1 ? this.good : this.bad).focus();
+    (value === 1 ? this.good : this.bad).focus();
   }
 
-  async say(comment) {
+  async say(value, comment) {
     try {
-      await this.rate(this.given.value, comment);
-      this.close();
+      await this.rate(value, comment);
+      this.close(value);
     } catch (error) {
       this.tools.complain(error.message);
     }

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Enter
+from tests.browser.test_lists import titled
 from tests.browser.test_watching import ended
 from tests.site import Person, Site
 
@@ -16,12 +17,6 @@ DARK, LIGHT = "rgb(22, 23, 26)", "rgb(252, 252, 251)"
 def dave(site: Site) -> Person:
     """Somebody with few threads."""
     return site.person("dave-of-commands")
-
-
-def titled(person: Person, title: str) -> str:
-    thread = person.new_thread("support")
-    assert person.patch(f"/threads/{thread}", title=title).status_code == 200
-    return thread
 
 
 def palette(page: Page, text: str) -> None:

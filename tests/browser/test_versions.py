@@ -145,6 +145,7 @@ def test_rating_an_answer(enter: Enter, alice: Person, shared: str, size: dict[s
     ended(page)
     bad = page.get_by_role("button", name="Bad answer")
     page.locator(".answer").hover()
+    page.evaluate("() => { window.requestAnimationFrame = (draw) => setTimeout(draw, 1000); }")  # a busy machine draws later
     bad.click()
     page.get_by_label("What was wrong with it?").fill("Wrong train")
     page.keyboard.press("Enter")
