@@ -6,7 +6,7 @@ not fit is corrected once.
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -59,11 +59,8 @@ def ask_model(active: Active, agent: Agent) -> tuple[dict[str, Any], Callable[[]
 
 def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, dict[str, Any]]:
     """Ask; if the model's window is smaller than we believe, again with half as much. Returns what counted, and the message's columns."""
-    tools = [tool.schema for tool in agent.toolbox.values()]
-    schema = format_of(agent.output).schema if agent.output else None
     while True:
-        files = persist(partial(sources, told.messages))
-        request = Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema, sources=files)
+        request = request_of(agent, told, persist(partial(sources, told.messages)))
         try:
             return request, _call_model(active, agent, request)
         except ContextOverflow:
@@ -73,6 +70,13 @@ def _ask_within(active: Active, agent: Agent, told: Fitted) -> tuple[Request, di
             logger.info("run %s: %d tokens were too many, trying %d", active.run.pk, told.size, smaller.size)
             _void(active)
             told = smaller
+
+
+def request_of(agent: Agent, told: Fitted, files: Mapping[str, str]) -> Request:
+    """What the agent's model is asked; `files` are what is sent of the messages' attachments."""
+    tools = [tool.schema for tool in agent.toolbox.values()]
+    schema = format_of(agent.output).schema if agent.output else None
+    return Request(agent.model_name, told.messages, tools, agent.settings, agent.demo, schema, sources=files)
 
 
 def _accounted(active: Active, agent: Agent, facts: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from agents.agent import Agent
     from agents.unsaved import AnyRun
 
-__all__ = ["Context", "ContextOptions", "SearchOptions", "fetch_context", "messages_for"]
+__all__ = ["Context", "ContextOptions", "SearchOptions", "fetch_context", "messages_for", "told_by"]
 logger = logging.getLogger(__name__)
 Chat = dict[str, Any]
 UNSETTLED = {
@@ -41,9 +41,24 @@ UNSETTLED = {
 MAX_MEMORIES = 50
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What history is looked up for: a question `text` in `thread` before turn `order`, of the person `user`; `payer` pays the search."""
+
+    thread: Thread | None
+    user: UUID | None
+    payer: UUID | None
+    order: int | None
+    text: str
+
+
 @dataclass
 class Context:
-    """The rows that a model is told, by where they come from, each oldest first; `calls` are the tool calls they name, by id."""
+    """The rows that a model is told, by where they come from, each oldest first; `calls` are the tool calls they name, by id.
+
+    `why` has for each row that a search found its `score` (of all rankings together) and as `found` where it stood in each: {by ("words",
+    or a model of vectors), rank from 1, score}. The other rows of `search` stand beside one of these.
+    """
 
     search: list[Message] = field(default_factory=list)
     recent: list[Message] = field(default_factory=list)
@@ -52,6 +67,7 @@ class Context:
     existing: list[Message] = field(default_factory=list)
     calls: dict[str, ToolCall] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    why: dict[UUID, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def all(self) -> list[Message]:
@@ -61,7 +77,11 @@ class Context:
 
 def messages_for(run: "AnyRun", agent: "Agent", *, max_tokens: int | None = None) -> Fitted:
     """What the model sees at the run's next call, in OpenAI's chat format, within the token budget."""
-    context = context_of(run, agent.context_options)
+    return told_by(agent, context_of(run, agent.context_options), max_tokens=max_tokens)
+
+
+def told_by(agent: "Agent", context: Context, *, max_tokens: int | None = None) -> Fitted:
+    """A context as the agent's model sees it."""
     told = agent.context_handler(context) if agent.context_handler else context.all
     window = agent.window
     # No note may take more than about a sixth of the window.
@@ -73,9 +93,10 @@ def messages_for(run: "AnyRun", agent: "Agent", *, max_tokens: int | None = None
     return fit(system, turns, min(max_tokens or window, window), answer=agent.settings.get("max_completion_tokens"), overhead=tools)
 
 
-def context_of(run: "AnyRun", options: ContextOptions) -> Context:
-    """The context of a run's next model call."""
+def context_of(run: "AnyRun", options: ContextOptions, *, until: int | None = None) -> Context:
+    """The context of a run's next model call, or of an earlier one: that whose row has the step order `until`."""
     rows, calls = run.turn()
+    rows = [row for row in rows if until is None or row.step_order < until]
     thread = run.thread
     at = next((n for n, row in enumerate(rows) if row.pk == run.prompt_id), None)
     context = Context(existing=rows) if at is None else Context(prompt=[rows[at]], existing=rows[at + 1 :], input=rows[:at])
@@ -84,7 +105,7 @@ def context_of(run: "AnyRun", options: ContextOptions) -> Context:
     if given and "prompt" in given:
         context.prompt = [Message(role="user", content=[{"type": "text", "text": given["prompt"]}, *given.get("files", [])])]
     text = next((row.text for row in reversed([*context.input, *context.prompt]) if row.role == Message.Role.USER), "")
-    _add_history(context, thread, run.requested_by_id, run.order if thread else None, text, options, embed=None)
+    _add_history(context, Asked(thread, run.person_id, run.requested_by_id, run.order if thread else None, text), options, embed=None)
     if given:
         _take_given(context, given)
     return context
@@ -94,12 +115,14 @@ def fetch_context(
     *,
     thread: Thread | None = None,
     user: User | None = None,
+    payer: User | None = None,
     text: str = "",
     target: Message | None = None,
     options: ContextOptions | None = None,
     embed: Embed | None = None,
 ) -> Context:
-    """Recent and found messages without any agent: before `target`, or like `text`. `embed` gives vectors in place of the site's model.
+    """Recent and found messages without any agent: before `target`, or like `text`. `embed` gives vectors in place of the site's model;
+    `payer` is charged for them, else the user.
 
     Raises BadInput if neither a thread nor a user is given.
     """
@@ -115,9 +138,9 @@ def fetch_context(
         context.input = [row for row in turn if row.step_order < target.step_order]
         _take_calls(context, ToolCall.objects.filter(message__in=turn))
     order = target.order if target is not None else None
-    _add_history(
-        context, thread, user.pk if user else None, order, text or (target.text if target else ""), options or ContextOptions(), embed
-    )
+    payer = payer or user or (thread.owner if thread else None)
+    asked = Asked(thread, user.pk if user else None, payer.pk if payer else None, order, text or (target.text if target else ""))
+    _add_history(context, asked, options or ContextOptions(), embed)
     return context
 
 
@@ -141,17 +164,15 @@ def _take_calls(context: Context, calls: Iterable[ToolCall]) -> None:
     context.calls |= {str(call.pk): call for call in calls}
 
 
-def _add_history(
-    context: Context, thread: Thread | None, user: UUID | None, order: int | None, text: str, options: ContextOptions, embed: Embed | None
-) -> None:
-    if thread is not None:
-        context.recent = _recent(thread, order, options)
-        context.notes += _about(thread, options)
-    if options.memories and user is not None:
-        context.notes += _remembered(user)
-    if text.strip():
+def _add_history(context: Context, asked: Asked, options: ContextOptions, embed: Embed | None) -> None:
+    if asked.thread is not None:
+        context.recent = _recent(asked.thread, asked.order, options)
+        context.notes += _about(asked.thread, options)
+    if options.memories and asked.user is not None:
+        context.notes += _remembered(asked.user)
+    if asked.text.strip():
         known = {row.pk for row in (*context.recent, *context.input, *context.prompt, *context.existing)}
-        found = _found(thread, user, order, text, options, embed)
+        found, context.why = _found(asked, options, embed)
         context.search = [row for row in found if row.pk not in known]
     named = [row.pk for row in context.recent if row.is_tool]
     if named:
@@ -185,28 +206,34 @@ def _remembered(user: UUID) -> list[str]:
     return ["What you were asked to remember about the person:\n" + "\n".join(f"- {fact}" for fact in reversed(facts))] if facts else []
 
 
-def _found(
-    thread: Thread | None, user: UUID | None, order: int | None, text: str, options: ContextOptions, given: Embed | None
-) -> list[Message]:
-    wanted = options.search_options
+def _found(asked: Asked, options: ContextOptions, given: Embed | None) -> tuple[list[Message], dict[UUID, dict[str, Any]]]:
+    """What a search brings in, and why: see `Context.why`."""
+    wanted, thread, order = options.search_options, asked.thread, asked.order
     if not (wanted.text_search or wanted.vector_search) or wanted.limit == 0:
-        return []
+        return [], {}
     everywhere = options.search_other_threads or thread is None
-    owner = (user or (thread.owner_id if thread else None)) if everywhere else None
+    owner = (asked.user or (thread.owner_id if thread else None)) if everywhere else None
     if everywhere and owner is None:
-        return []
+        return [], {}
     pk = thread.pk if thread else None
     scope = search.Scope(thread=pk, owner=owner, before=(order, 0) if order is not None else None)
-    legs = [search.by_words(scope, text, wanted.limit)] if wanted.text_search else []
-    asker = Owner(user or (thread.owner_id if thread else None), pk)
-    legs += _likenesses(scope, text, wanted, given, asker) if wanted.vector_search else []
-    hits = search.fused(*legs, limit=wanted.limit)
-    return search.with_neighbours(hits, *wanted.message_range, not_from=(pk, order if order is not None else 2**31 - 1))
+    legs = {"words": search.by_words(scope, asked.text, wanted.limit)} if wanted.text_search else {}
+    payer = Owner(asked.payer or (thread.owner_id if thread else None), pk)
+    legs |= _likenesses(scope, asked.text, wanted, given, payer) if wanted.vector_search else {}
+    hits = search.fused(*legs.values(), limit=wanted.limit)
+    why = {message: {"score": score, "found": _places(message, legs)} for message, score in hits.items()}
+    return search.with_neighbours(hits, *wanted.message_range, not_from=(pk, order if order is not None else 2**31 - 1)), why
 
 
-def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Embed | None, asker: Owner) -> list[list[search.Hit]]:
+def _places(message: UUID, legs: Mapping[str, list[search.Hit]]) -> list[dict[str, Any]]:
+    """Where a message stands in each ranking that has it."""
+    ranked = ((by, rank, hit) for by, hits in legs.items() for rank, hit in enumerate(hits, 1))
+    return [{"by": by, "rank": rank, "score": hit[1]} for by, rank, hit in ranked if hit[0] == message]
+
+
+def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Embed | None, asker: Owner) -> dict[str, list[search.Hit]]:
     """One ranking per model that made vectors here. A model that cannot be asked costs its ranking, not the answer."""
-    legs = []
+    legs = {}
     for model, dims in models_in_use():
         try:
             release()
@@ -215,7 +242,7 @@ def _likenesses(scope: search.Scope, text: str, wanted: SearchOptions, given: Em
             logger.warning("searching without the vectors of %s: %s", model, error)
             continue
         if len(vector) == dims:
-            legs.append(search.by_likeness(scope, vector, model, wanted.limit, least=wanted.vector_score_threshold))
+            legs[model] = search.by_likeness(scope, vector, model, wanted.limit, least=wanted.vector_score_threshold)
     return legs
 
 

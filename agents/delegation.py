@@ -76,11 +76,13 @@ def _require_depth(agent: "Agent", depth: int) -> None:
 def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.AnswerStream":
     if not isinstance(context.run, Run):
         _require_depth(agent, context.run.depth)
-        return generating.AnswerStream(UnsavedRun(agent.name, context.user, parsed([question]), asked_by=context.run), agent)
+        run = context.run
+        asked = UnsavedRun(agent.name, run.requested_by, parsed([question]), asked_by=run, on_behalf_of=run.on_behalf_of)
+        return generating.AnswerStream(asked, agent)
     call = ToolCall.objects.select_related("child", "thread").get(pk=context.call_id)
     _require_depth(agent, _depth(call.thread))
     child = call.child or call.begin_child(agent.name, f"{agent.title or agent.name}: {question}")
     begun = child.runs.order_by("created_at").last()
     if begun is not None:
         return generating.follow(begun, agent, take_up=True)
-    return generating.stream(agent, question, thread=child, user=context.user)
+    return generating.stream(agent, question, thread=child, user=context.run.requested_by, on_behalf_of=context.run.on_behalf_of)

@@ -57,6 +57,7 @@ def stream(
     *,
     thread: Thread | None = None,
     user: User | None = None,
+    on_behalf_of: User | None = None,
     messages: Sequence[Given] = (),
     prompt_message: Message | None = None,
     save: Save = "prompt_and_output",
@@ -66,7 +67,8 @@ def stream(
 
     prompt: what is asked, as text or messages. messages: what the model is told before it; only the last one is saved, and only
     without a prompt, unless save="all"; with save="none" neither is, nor the answer. prompt_message: a saved row to be answered; a
-    prompt besides is told to the model in its place, and not saved. Raises Busy if the thread is answering, and BadInput.
+    prompt besides is told to the model in its place, and not saved. on_behalf_of: whose question it is, if `user` only pays. Raises Busy
+    if the thread is answering, and BadInput.
     """
     wanted = get_agent(agent) if isinstance(agent, str) else agent
     wanted = wanted.in_thread(thread.options if thread else {}).using(**options)
@@ -74,9 +76,9 @@ def stream(
     if thread is None or save == "none":
         if thread is None and prompt_message is not None:
             raise BadInput("thread", "A saved prompt is answered in its thread.")
-        return AnswerStream(_unsaved(wanted, user, thread, [*messages, *asked], prompt_message), wanted)
+        return AnswerStream(_unsaved(wanted, user, on_behalf_of, thread, [*messages, *asked], prompt_message), wanted)
     told, before = stored(parsed(asked)), stored(parsed(messages))
-    return AnswerStream(_saved(wanted, user, thread, told, before, prompt_message, save, _as_stored(options)), wanted)
+    return AnswerStream(_saved(wanted, user, on_behalf_of, thread, told, before, prompt_message, save, _as_stored(options)), wanted)
 
 
 def resume(thread: Thread, agent: Agent | None = None) -> "AnswerStream | None":
@@ -205,13 +207,16 @@ class AnswerStream:
         return Answer(run.status, messages, steps, run.usage, run.error, saved, saved.thread if saved else None, value)
 
 
-def _unsaved(agent: Agent, user: User | None, thread: Thread | None, given: list[Given], prompt: Message | None) -> UnsavedRun:
-    return UnsavedRun(agent.name, user, parsed(given), thread, prompt)
+def _unsaved(
+    agent: Agent, user: User | None, other: User | None, thread: Thread | None, given: list[Given], prompt: Message | None
+) -> UnsavedRun:
+    return UnsavedRun(agent.name, user, parsed(given), thread, prompt, on_behalf_of=other)
 
 
 def _saved(
     agent: Agent,
     user: User | None,
+    other: User | None,
     thread: Thread,
     asked: list[NewMessage],
     messages: list[NewMessage],
@@ -229,11 +234,12 @@ def _saved(
         else:
             kept = [*messages, *asked] if save == "all" else asked or messages[-1:]
             given = _given(messages[: len(messages) + len(asked) - len(kept)], [])
-            rows = save_in(change, kept, author=user)
+            rows = save_in(change, kept, author=other or user)
             prompt = rows[-1] if rows else None
             given |= {"before": str(rows[0].pk)} if given and rows else {}
         order = prompt.order if prompt else max(change.thread.last_order, 0)
-        run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, requested_by=user, given=given, options=options)
+        people = {"requested_by": user, "on_behalf_of": other}
+        run = Run(thread=change.thread, prompt=prompt, order=order, agent=agent.name, given=given, options=options, **people)
         run.begin(change, NAME)
         run.files.add(*File.objects.filter(pk__in=_files_of(given)))
     return run

@@ -9,14 +9,18 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from agents.api import agents as agent_rows
 from agents.attachments import file_of
-from threads.access import is_operator, thread_for
+from agents.playground_api import NOBODY, agent_row
+from agents.registry import offered
+from threads.access import WHY, is_operator, is_tester, thread_for
 from threads.inbox import waiting_rows
 from threads.lists import listing
 from threads.models import File, Thread, User
+from threads.rows import person
 from threads.sync import snapshot
 from threads.uploads import served
 
@@ -81,6 +85,28 @@ def public_file(request: HttpRequest, token: str) -> HttpResponse:
     if file is None:
         raise Http404("There is no such file.")
     return served(request, file)
+
+
+def playground(request: HttpRequest, thread_id: UUID | None = None) -> HttpResponse:
+    """For staff with the permission: what happened in a conversation and why, and other ways to answer. Inside the admin's door."""
+    user: User = request.user  # type: ignore[assignment]  # behind admin_view
+    if not is_tester(user):
+        raise PermissionDenied(WHY["test"])
+    found = thread_for(user, thread_id, "test") if thread_id else None
+    owner = found.owner if found else None
+    context = {
+        "me": person(user),
+        "user": person(owner) or ({"id": NOBODY, "name": "nobody"} if found else None),
+        "owner": owner,
+        "thread": found,
+        "snapshot": snapshot(found.pk) if found else None,
+        "agents": [agent_row(agent) for agent in offered(owner, found)],
+        "smooth": settings.SMOOTH_CHARS,
+        "base": f"{reverse('playground')}threads/",
+    }
+    response = render(request, "playground.html", context)
+    response["Cache-Control"] = "private, no-store"
+    return response
 
 
 @login_required

@@ -1,12 +1,15 @@
 """Reading one model call: provider events become stream parts as they arrive, handed to the group commit."""
 
 import json
+import time
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 from uuid import UUID
+
+from django.utils import timezone
 
 from agents import providers
 from agents.budget import characters
@@ -37,16 +40,20 @@ class _Input:
 async def read_step(request: Request, stream: Stream, streaming: StreamOptions, heard: Callable[[], None]) -> dict[str, Any]:
     """Read one answer to its end; returns the columns of its message. `heard` is called with each event (the stall watch)."""
     parts = _Parts(stream, streaming)
+    began, asked, first = timezone.now(), time.monotonic(), None
     async with aclosing(providers.stream(request)) as events:  # type: ignore[type-var]
         async for event in events:
             heard()
             if isinstance(event, Finish):
                 finish = event
             else:
+                first = time.monotonic() - asked if first is None else first
                 parts.add(event)
     parts.close()
+    timing = {"began_at": began.isoformat(), "first": first, "seconds": time.monotonic() - asked}
     usage = finish.usage or estimate(characters(request.messages), parts.chars)
-    return {"model": finish.model[:200], "provider": finish.provider, "finish_reason": finish.reason[:32], "usage": usage.as_json()}
+    about = {"model": finish.model[:200], "provider": finish.provider, "finish_reason": finish.reason[:32]}
+    return about | {"usage": usage.as_json(), "timing": timing}
 
 
 class _Parts:

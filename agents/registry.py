@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from agents.agent import Agent
 from threads.errors import BadInput
+from threads.models import Thread, User
 
 
 @cache
@@ -22,6 +23,13 @@ def _by_name() -> dict[str, Agent]:
 def all_agents() -> list[Agent]:
     """All of them, in the order they are listed."""
     return list(_by_name().values())
+
+
+def offered(user: User | None, thread: Thread | None) -> list[Agent]:
+    """The agents that the playground offers for a user's thread: those that a function `offered(user, thread)` beside AGENTS returns, of
+    these, or all."""
+    choose = getattr(import_module(settings.AGENTS_MODULE), "offered", None)
+    return all_agents() if choose is None else [agent for agent in choose(user, thread) if agent in all_agents()]
 
 
 def get_agent(name: str) -> Agent:

@@ -52,6 +52,19 @@ class Decision:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class Sender:
+    """Who asks, and in whose name if that is somebody else's."""
+
+    user: User
+    on_behalf_of: User | None = None
+
+    @property
+    def author(self) -> User:
+        """Who is said to have asked."""
+        return self.on_behalf_of or self.user
+
+
 def send(
     user: User,
     thread: Thread,
@@ -63,6 +76,7 @@ def send(
     meanwhile: str = "queue",
     options: Mapping[str, Any] | None = None,
     answer: bool = True,
+    on_behalf_of: User | None = None,
 ) -> tuple[Message, Run | None]:
     """Save a prompt and queue its answer. The same id and text again return the same rows and change nothing.
 
@@ -70,20 +84,22 @@ def send(
 
     There is no run without `answer`, and while a person has the conversation or is waited for. `agent` is empty for the thread's own.
     `meanwhile` says what to do while an answer is being written: `queue` behind it, `interrupt` it, or `reject` (Busy). `options` are
-    StoredOptions, and count before those of the thread and the agent. `files` are parts, see `threads.files`. Raises BadInput, Conflict
-    (the id is taken), LimitExceeded, BudgetExceeded and PriceUnknown.
+    StoredOptions, and count before those of the thread and the agent. `files` are parts, see `threads.files`. `on_behalf_of` is in whose
+    name it is asked; the user is noted as who sent it, and pays. Raises BadInput, Conflict (the id is taken), LimitExceeded,
+    BudgetExceeded and PriceUnknown.
     """
     content = said(text, files)
     chosen = get_agent(agent or thread.default_agent or all_agents()[0].name)
     options = dict(options or {})
     chosen.stored(options)
     message_id = message_id or uuid7()
+    asker = Sender(user, on_behalf_of)
     try:
         with transaction.atomic():
             if thread.status == Thread.Status.ARCHIVED:
                 thread.change_lines(status=Thread.Status.ACTIVE)
             with Thread.changing(thread.pk) as change:
-                if existing := repeated(message_id, thread, user, content):
+                if existing := repeated(message_id, thread, asker.author, content):
                     return existing, existing.answers.order_by("created_at").first()
                 if meanwhile == "reject" and change.thread.runs.live().exists():
                     raise Busy("An answer is being written.")
@@ -91,7 +107,7 @@ def send(
                 tokens = expected(change.thread, text, files)
                 if answer:
                     _make_way(change, interrupt=meanwhile == "interrupt")
-                saved = _save_prompt(change, user, content, chosen.name, message_id, options, answer=answer)
+                saved = _save_prompt(change, asker, content, chosen.name, message_id, options, answer=answer)
                 admit_run(user, chosen, tokens, saved[1])
                 return saved
     except IntegrityError as error:
@@ -112,7 +128,7 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
         if change.thread.runs.live().exists():
             raise Busy("An answer is being written.")
         tokens = expected(change.thread, prompt.text, prompt.file_parts)
-        again = queue_run(change, user, prompt, run.agent, options=run.options, given=run.given)
+        again = queue_run(change, user, prompt, run.agent, options=run.options, given=run.given, on_behalf_of=run.on_behalf_of)
         change.touch()
         admit_run(user, get_agent(run.agent), tokens, again)
     return prompt, again
@@ -281,7 +297,7 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     assert run is not None
     answer = call.result if isinstance(call.result, str) else json.dumps(call.result, ensure_ascii=False)
     content = [{"type": "text", "text": answer[: settings.MAX_PROMPT_CHARS]}]
-    _save_prompt(change, user, content, run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
+    _save_prompt(change, Sender(user), content, run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -343,14 +359,16 @@ def repeated(message_id: UUID | None, thread: Thread, user: User, content: list[
 
 
 def _save_prompt(
-    change: Change, user: User, content: list[Json], agent: str, message_id: UUID, options: dict[str, Any], *, answer: bool
+    change: Change, sender: Sender, content: list[Json], agent: str, message_id: UUID, options: dict[str, Any], *, answer: bool
 ) -> tuple[Message, Run | None]:
     thread = change.thread
     order, step_order = thread.next_turn()
-    message = Message(id=message_id, thread=thread, order=order, step_order=step_order, role="user", author=user, content=content)
+    place = {"id": message_id, "thread": thread, "order": order, "step_order": step_order}
+    people = {"author": sender.author, "sent_by": sender.user if sender.on_behalf_of else None}
+    message = Message(role="user", content=content, **place, **people)
     run = None
     if answer:
-        run = queue_run(change, user, message, agent, message, options=options)
+        run = queue_run(change, sender.user, message, agent, message, options=options, on_behalf_of=sender.on_behalf_of)
     else:
         change.add(message)
     change.touch()

@@ -34,7 +34,8 @@ DATABASE = ThreadPoolExecutor(2, thread_name_prefix="tool-context")
 class ToolContext(Generic[Deps]):
     """The first argument of a tool that asks for it.
 
-    user: who asked, None if nobody did. agent, run, thread_id, call_id: what it serves. cancelled: an Event, set when the run is over.
+    user: who asked (or on whose behalf somebody tries it), None if nobody did. agent, run, thread_id, call_id: what it serves.
+    cancelled: an Event, set when the run is over.
     """
 
     def __init__(self, call_id: UUID, run: "Run | UnsavedRun", agent: "Agent", heard: Callable[[Part], None] = lambda _part: None) -> None:
@@ -43,7 +44,7 @@ class ToolContext(Generic[Deps]):
         self.thread_id = run.thread_id
         self.agent = agent
         # Read here, as a coroutine could not.
-        self.user: Any = run.requested_by
+        self.user: Any = run.person
         self.cancelled = threading.Event()
         self.bookings: list[BookedValue] = []
         # Ids of the files that its results name.

@@ -33,6 +33,7 @@ class UnsavedRun:
         thread: Thread | None = None,
         prompt: Message | None = None,
         asked_by: "UnsavedRun | None" = None,
+        on_behalf_of: User | None = None,
     ) -> None:
         self.pk, self.agent, self.requested_by, self.thread = uuid7(), agent, user, thread
         self.order = prompt.order if prompt else _next_order(thread) if thread else 0
@@ -50,9 +51,20 @@ class UnsavedRun:
         self.prompt = self.messages[-1] if self.messages else prompt
         self.prompt_id = self.prompt.pk if self.prompt else None
         self.requested_by_id = user.pk if user else None
+        self.on_behalf_of = on_behalf_of
         self._answers = prompt
         self.tool_calls: list[ToolCall] = []
         self.pending_message: Message | None = self._new_pending()
+
+    @property
+    def person(self) -> User | None:
+        """As `Run.person`."""
+        return self.on_behalf_of or self.requested_by
+
+    @property
+    def person_id(self) -> UUID | None:
+        """As `Run.person_id`."""
+        return self.person.pk if self.person else None
 
     def turn(self) -> tuple[list[Message], list[ToolCall]]:
         """As `Run.turn`; the turn of a saved prompt comes first."""

@@ -14,6 +14,7 @@ from ninja.parser import Parser
 
 from agents.api import router
 from agents.operator_api import router as operator_router
+from agents.playground_api import router as playground_router
 from billing.api import router as billing_router
 from billing.budgets import BudgetExceeded, PriceUnknown
 from billing.limits import LimitExceeded
@@ -52,6 +53,7 @@ def _require_storable(data: Any) -> Any:
 api = NinjaAPI(title="agentsite", version="1", auth=[KeyAuth(), PageAuth()], docs=Swagger(), urls_namespace="api", parser=TextParser())
 api.add_router("", router)
 api.add_router("", operator_router)
+api.add_router("playground", playground_router)
 api.add_router("", feedback_router)
 api.add_router("", exporting_router)
 api.add_router("", sharing_router)

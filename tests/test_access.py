@@ -36,8 +36,9 @@ TITLE, WORDS, MEMORY, MODEL = b"Trip", b"Question", b"window seats", b"secret-mo
 
 @dataclass(frozen=True)
 class Route:
-    """An address, and what is needed for it: `view`, `write`, `manage`, `member` (not as an operator) or `operate` in its thread, `operator` without one, `person`
-    (anybody who is signed in), `nobody`, or `open` to all the world. `ok` is what those get who may."""
+    """An address, and what is needed for it: `view`, `write`, `manage`, `member` (not as an operator), `operate` or `test` (the playground)
+    in its thread, `operator` or `tester` without one, `person` (anybody who is signed in), `nobody`, or `open` to all the world. `ok` is
+    what those get who may."""
 
     method: str
     path: str
@@ -128,13 +129,22 @@ ROUTES = [
     Route("GET", "/api/files/{file}/content", "view"),
     Route("DELETE", "/api/files/{file}", "nobody"),  # Nobody of them brought it along.
     Route("GET", "/api/inbox", "operator"),
+    Route("GET", "/api/playground/key", "tester"),
+    Route("GET", "/api/playground/agents", "tester"),
+    Route("GET", "/api/playground/users", "tester"),
+    Route("GET", "/api/playground/threads?user=none", "tester"),
+    Route("POST", "/api/playground/threads", "tester", 400, {"user": str(NOBODYS)}),
+    Route("GET", "/api/playground/threads/{thread}/messages", "test"),
+    Route("GET", "/api/playground/runs/{run}", "test"),
+    Route("POST", "/api/playground/threads/{thread}/context", "test", 200, {"text": "Hello"}),
+    Route("POST", "/api/playground/threads/{thread}/generate", "test", 202, {"text": "Hello"}),
     Route("GET", "/api/memories", "person"),
     Route("DELETE", "/api/memories/{memory}", "nobody"),  # Somebody else's.
     Route("POST", "/api/runs/{run}/stop", "write", 200, {}),
     Route("POST", "/api/runs/{ended}/retry", "write", 202, {}),
 ]
 # Who asks: a role in the thread, or a key of somebody who has one, with a scope.
-PEOPLE = ["anonymous", "stranger", "viewer", "writer", "owner", "operator", "staff"]
+PEOPLE = ["anonymous", "stranger", "viewer", "writer", "owner", "operator", "staff", "tester"]
 KEYS = [
     "owner read",
     "owner write",
@@ -144,6 +154,9 @@ KEYS = [
     "operator write",
     "operator operate",
     "stranger manage",
+    "tester write",
+    "tester playground",
+    "owner playground",
 ]
 ROLES = {
     "view": ("viewer", "writer", "owner", "operator"),
@@ -157,6 +170,7 @@ INCLUDED = {
     "write": ["view", "member", "write"],
     "manage": ["view", "member", "write", "manage"],
     "operate": ["view", "member", "write", "operate"],
+    "playground": ["view", "member", "write"],
 }
 
 
@@ -176,6 +190,14 @@ def expected(route: Route, who: str) -> int:
     operates = role == "operator" and scope in ("", "operate")
     if route.need in ("person", "nobody", "operator"):
         return {"person": route.ok, "nobody": 404, "operator": route.ok if operates else 403}[route.need]
+    tests = role == "tester" and scope in ("", "playground")
+    if route.need == "tester":
+        return route.ok if tests else 403
+    if route.need == "test":
+        # Without the permission runs are not even looked up.
+        return route.ok if tests else 403 if role in ROLES["member"] or "/runs/" in route.path else 404
+    if role == "tester":
+        return route.ok if tests and route.path.startswith("/api/files/{file}") and route.need == "view" else 404
     if role == "operator" and not operates:
         return 404
     if role in ("stranger", "staff") or (role == "operator" and route.need == "member"):
@@ -188,6 +210,8 @@ def secrets_from(who: str, route: Route, status: int) -> list[bytes]:
     """What may not be in the answer: the thread's title and words unless they are let in, and a memory, a model and an invoice that are
     none of theirs."""
     role, _, scope = who.partition(" ")
+    if role == "tester" and scope in ("", "playground") and route.need in ("test", "tester", "view"):
+        return [MEMORY, MODEL, b"INV-", b"%PDF"]
     inside = role in ROLES["view"] and (role != "operator" or (scope in ("", "operate") and route.need != "person"))
     others = [MEMORY, MODEL, b"INV-", b"%PDF"]
     return others if inside and status not in (401, 403, 404) else [*others, TITLE, WORDS]
@@ -272,9 +296,9 @@ class Cast:
 
 @pytest.fixture
 def cast(alice: User, thread: Thread, client_of: ClientOf) -> Cast:
-    people = {name: User.objects.create_user(name) for name in ("stranger", "viewer", "writer", "guest", "operator", "staff")}
-    people["staff"].is_staff = True
-    people["staff"].save()
+    people = {name: User.objects.create_user(name) for name in ("stranger", "viewer", "writer", "guest", "operator", "staff", "tester")}
+    User.objects.filter(username__in=["staff", "tester"]).update(is_staff=True)
+    people["tester"].user_permissions.add(Permission.objects.get(codename="use_playground"))
     people["operator"].user_permissions.add(Permission.objects.get(codename="operate_thread"))
     elsewhere = Thread.start(alice, title="Trip too")
     for role, where in itertools.product(("viewer", "writer"), (thread, elsewhere)):
@@ -331,6 +355,7 @@ MUTATIONS: dict[str, tuple[str, Any, str]] = {
         "stranger",
     ),
     "everybody operates": ("threads.access.is_operator", lambda _user: True, "stranger"),
+    "everybody uses the playground": ("threads.access.is_tester", lambda _user: True, "stranger"),
     "roles do not count": ("threads.access._require", lambda _role, _need: None, "viewer"),
     "scopes do not count": ("threads.access.require_scope", lambda _user, _need: None, "owner write"),
     "methods do not count": ("threads.authentication.require_scope", lambda _user, _need: None, "owner read"),
@@ -393,6 +418,8 @@ def thread_code(who: str) -> int:
         return 4401
     if role == "operator":
         return OPEN if scope in ("", "operate") else 4404
+    if role == "tester":
+        return OPEN if scope in ("", "playground") else 4404
     return OPEN if role in ROLES["view"] else 4404
 
 
@@ -408,7 +435,9 @@ async def test_the_matrix_of_sockets(cast: Cast, who: str) -> None:
         closed, text = await opened(path, client)
         assert closed == code(who), (who, pattern)
         assert (
-            TITLE.decode() not in text or who.split()[0] in ROLES["view"][:3] or (who.split()[0] == "operator" and "thread_id" in pattern)
+            TITLE.decode() not in text
+            or who.split()[0] in ROLES["view"][:3]
+            or (who.split()[0] in ("operator", "tester") and "thread_id" in pattern)
         )
 
 
@@ -451,13 +480,15 @@ def admin_addresses() -> list[str]:
 @pytest.mark.parametrize("who", [*PEOPLE, "owner manage", "operator operate"])
 def test_the_admin_is_for_staff_with_the_permission(cast: Cast, who: str) -> None:
     client = cast.client(who)
-    own = ("/admin/", "/admin/password_change/", "/admin/jsi18n/")
-    for address in admin_addresses():
+    playground = [reverse("playground"), reverse("playground-thread", args=[cast.things["thread"]])]
+    own = ["/admin/", "/admin/password_change/", "/admin/jsi18n/", *(playground if who == "tester" else [])]
+    for address in [*admin_addresses(), *playground]:
         answer = client.get(address)
         # Staff without permissions find nothing; the history of what is not there leads back to the start.
         told = (answer.status_code, answer.get("Location", ""))
-        allowed = [(403, ""), (404, ""), (302, "/admin/")] if who == "staff" else [(302, f"/admin/login/?next={address}")]
-        assert told in allowed or (who == "staff" and address in own), (address, told)
+        allowed = [(403, ""), (404, ""), (302, "/admin/")] if who in ("staff", "tester") else [(302, f"/admin/login/?next={address}")]
+        assert told in allowed or (who in ("staff", "tester") and address in own), (address, told)
+        assert TITLE not in answer.content or address in own
 
 
 RECORDS = ["process", "message", "run", "toolcall", "delta", "tombstone", "chunk", "embedding"]

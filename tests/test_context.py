@@ -350,8 +350,8 @@ def test_common_words_are_not_looked_up_if_there_are_rarer_ones(thread: Thread) 
 
 def test_rankings_are_fused_by_rank() -> None:
     a, b, c, d = (Message().pk for _ in range(4))
-    assert fused([(a, 9.0), (b, 8.0), (c, 7.0)], [(c, 0.9), (b, 0.8), (d, 0.7)], limit=4)[:2] == [c, b]
-    assert fused([(a, 1.0)], limit=5) == [a]
+    assert list(fused([(a, 9.0), (b, 8.0), (c, 7.0)], [(c, 0.9), (b, 0.8), (d, 0.7)], limit=4))[:2] == [c, b]
+    assert fused([(a, 1.0)], limit=5) == {a: 0.1}
 
 
 def test_large_scopes_are_searched_by_the_index_and_find_the_same(

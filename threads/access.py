@@ -18,31 +18,35 @@ class SignedRequest(HttpRequest):
     user: User
 
 
-Need = Literal["view", "write", "manage", "operate"]
+Need = Literal["view", "write", "manage", "operate", "test"]
 ROLES = {
     "view": {"viewer", "writer", "owner", "operator"},
     "write": {"writer", "owner", "operator"},
     "manage": {"owner"},
     "operate": {"operator"},
+    "test": {"tester"},
 }
 WHY = {
     "write": "You can read this thread, but not write in it.",
     "manage": "Only the owner can do this.",
     "operate": "Only operators can do this.",
+    "test": "Only who may use the playground can do this.",
 }
 # The scope that a program's key must have for it.
-SCOPES = {"view": Scope.READ, "write": Scope.WRITE, "manage": Scope.MANAGE, "operate": Scope.OPERATE}
+SCOPES = {"view": Scope.READ, "write": Scope.WRITE, "manage": Scope.MANAGE, "operate": Scope.OPERATE, "test": Scope.PLAYGROUND}
 # Who has it is an operator: they may read every thread, and answer in it.
 OPERATE = "threads.operate_thread"
+# Who has it, and is staff, sees in the playground what operators see, and all that is known of it.
+PLAYGROUND = "threads.use_playground"
 
 
 def thread_for(user: User, thread_id: UUID | str, need: Need = "view") -> Thread:
     """The thread, if the user belongs to it (else Http404) in a role that may do this (else Forbidden)."""
     thread = Thread.objects.visible_to(user).annotate(role=F("members__role")).filter(pk=thread_id).first()
-    role = thread.role if thread else ""  # type: ignore[attr-defined]
+    role = thread.role if thread and need != "test" else ""  # type: ignore[attr-defined]
     # Asked last: it is a lookup of its own, and members do not need it.
-    if role not in ROLES[need] and is_operator(user):
-        thread, role = thread or Thread.objects.kept().filter(pk=thread_id).first(), "operator"
+    if role not in ROLES[need] and (other := _other_role(user, need)):
+        thread, role = thread or Thread.objects.kept().filter(pk=thread_id).first(), other
     if thread is None:
         raise Http404("There is no such thread.")
     _require(role, need)
@@ -61,15 +65,26 @@ def run_for(user: User, run_id: UUID | str, need: Need = "view") -> Run:
 
 
 def may_view(user: User, thread_id: UUID | str) -> bool:
-    """Whether the user belongs to the thread, or is an operator."""
+    """Whether the user belongs to the thread, is an operator, or may use the playground."""
     return Thread.objects.visible_to(user).filter(pk=thread_id).exists() or (
-        is_operator(user) and Thread.objects.kept().filter(pk=thread_id).exists()
+        (is_operator(user) or is_tester(user)) and Thread.objects.kept().filter(pk=thread_id).exists()
     )
 
 
 def is_operator(user: User) -> bool:
     """Whether they may act as an operator: the person has the permission, and the key they use, if any, the scope."""
     return (user.scopes is None or Scope.OPERATE in user.scopes) and user.has_perm(OPERATE)
+
+
+def is_tester(user: User) -> bool:
+    """Whether they may use the playground: staff with the permission, and the key they use, if any, with the scope."""
+    return (user.scopes is None or Scope.PLAYGROUND in user.scopes) and user.is_staff and user.has_perm(PLAYGROUND)
+
+
+def require_tester(user: User) -> None:
+    """Raise Forbidden unless they may use the playground."""
+    if not is_tester(user):
+        raise Forbidden(WHY["test"])
 
 
 def require_operator(user: User) -> None:
@@ -82,6 +97,13 @@ def require_scope(user: User, need: Need) -> None:
     """Raise Forbidden if the caller is a program whose key does not go so far."""
     if user.scopes is not None and SCOPES[need] not in user.scopes:
         raise Forbidden(f"This API key does not have the scope {SCOPES[need].value!r}.")
+
+
+def _other_role(user: User, need: Need) -> str:
+    """What somebody is to threads that they do not belong to."""
+    if need == "test":
+        return "tester" if is_tester(user) else ""
+    return "operator" if is_operator(user) else ""
 
 
 def _require(role: str, need: Need) -> None:

@@ -11,6 +11,7 @@ from threads.errors import BadInput
 from threads.ids import uuid7
 from threads.models import Message, Thread, ThreadMember, ToolCall, User
 from threads.models.message import MessageQuerySet
+from threads.rows import TRIAL
 
 # How each column of a copy differs; all others are taken over. `m` and `c` map old ids to new ones.
 MESSAGE = {
@@ -19,6 +20,7 @@ MESSAGE = {
     "order": 'r."order" + %(shift)s',
     "run_id": "NULL",
     "usage": "NULL",
+    "timing": "NULL",
     "copied_from": "r.id",
     "version": "%(version)s",
     "content": """(SELECT coalesce(jsonb_agg(CASE WHEN part ? 'tool_call'
@@ -65,12 +67,13 @@ def fork(
     *,
     through: Message | None = None,
     before: Message | None = None,
-    kind: Literal["fork", "branch"] = "fork",
+    kind: Literal["fork", "branch", "trial"] = "fork",
     pk: UUID | None = None,
 ) -> Thread:
     """A new thread with the settled turns of this one, up to and including `through`, or up to `before` without it.
 
-    A fork belongs to its maker alone. A branch takes owner, members and operator from its head and is in no list. `pk` is a new id.
+    A fork belongs to its maker alone. A branch takes owner, members and operator from its head and is in no list. A trial is its maker's
+    too, but nobody owns it: what was said in it is found nowhere else. `pk` is a new id.
     """
     for name, message in (("through", through), ("before", before)):
         if message is not None and message.thread_id != thread.pk:
@@ -88,7 +91,7 @@ def fork(
         last = kept.order_by("order", "step_order").last()
         copy = Thread.objects.create(
             pk=pk or uuid7(),
-            owner=root.owner if shared else user,
+            owner=root.owner if shared else None if kind == TRIAL else user,
             assigned_to=root.assigned_to if shared else None,
             title=thread.title,
             default_agent=thread.default_agent,

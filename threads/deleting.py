@@ -18,6 +18,7 @@ from threads.models.run import RunQuerySet
 Position = tuple[int, int]
 # For so long a deleted thread can be brought back.
 UNDO = timedelta(hours=1)
+TRIALS = timedelta(days=7)
 AT_ONCE = 100
 
 
@@ -40,6 +41,7 @@ def discard(thread: Thread) -> None:
     with transaction.atomic():
         members = list(thread.head.members.values_list("user_id", flat=True))
         _mark_deleted(thread.head, timezone.now())
+        _drop_trials(thread.head)
         transaction.on_commit(lambda: broadcast.gone(thread.head.pk, members), robust=True)
 
 
@@ -56,6 +58,21 @@ def _mark_deleted(thread: Thread, moment: datetime | None) -> None:
             change.update_thread(deleted_at=moment)
 
 
+def _drop_trials(thread: Thread) -> None:
+    """What was tried with a conversation goes with it."""
+    for trial in Thread.objects.filter(kind=Thread.Kind.TRIAL, parent__in=thread.family):
+        delete_thread(trial)
+
+
+def forget_trials() -> int:
+    """Delete what was tried longer ago than TRIALS, some of it at once; says how many went."""
+    old = Thread.objects.filter(kind=Thread.Kind.TRIAL, last_activity__lt=timezone.now() - TRIALS)
+    doomed = list(old.order_by("last_activity")[:AT_ONCE])
+    for thread in doomed:
+        delete_thread(thread)
+    return len(doomed)
+
+
 def empty_bin() -> int:
     """Delete for good what was discarded longer ago than UNDO, some of it at once; says how many threads went."""
     over = Thread.objects.filter(deleted_at__lt=timezone.now() - UNDO).exclude(kind__in=Thread.HIDDEN)
@@ -69,6 +86,7 @@ def delete_thread(thread: Thread) -> None:
     """Delete for good a thread with everything in it, and its branches. An answer that is being written ends as stopped."""
     members = list(thread.members.values_list("user_id", flat=True))
     with transaction.atomic():
+        _drop_trials(thread)
         for each in thread.family:
             _stop(each.runs.all())
             each.delete()

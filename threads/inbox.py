@@ -13,7 +13,8 @@ from threads.rows import Json, thread_rows
 
 MOST = 200
 
-# Failed answers count while they are the thread's last ones, for a week. What an operator has said to have dealt with counts no more.
+# Failed answers count while they are the thread's last ones, for a week. What an operator has said to have dealt with counts no more, and
+# what somebody tries in the playground never does.
 WAITING = """
 WITH reasons AS (
     SELECT id AS thread, 'assigned' AS reason, last_activity AS since, NULL AS detail
@@ -31,7 +32,8 @@ WITH reasons AS (
 )
 SELECT t.id, min(reasons.since), json_agg(json_build_object('reason', reason, 'since', since, 'detail', detail) ORDER BY since, reason)
 FROM reasons JOIN threads_thread t ON t.id = reasons.thread
-WHERE t.deleted_at IS NULL AND (t.attended_at IS NULL OR since > t.attended_at OR reason NOT IN ('failed', 'unknown'))
+WHERE t.deleted_at IS NULL AND t.kind <> 'trial' AND NOT EXISTS (SELECT FROM threads_thread r WHERE r.id = t.root_id AND r.kind = 'trial')
+    AND (t.attended_at IS NULL OR since > t.attended_at OR reason NOT IN ('failed', 'unknown'))
 GROUP BY t.id ORDER BY 2, 1 LIMIT %(most)s
 """
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 # Kinds of threads that are in no list.
 HIDDEN = ("branch", "child")
+TRIAL = "trial"
 
 # How a thread stands in the lists of those who have it there, by their ids.
 Marks = dict[str, Json]
@@ -40,7 +41,7 @@ SELECT json_build_object(
 """.format(
     name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)",
     live="('queued', 'running', 'waiting')",
-    hidden=HIDDEN,
+    hidden=(*HIDDEN, TRIAL),
 )
 
 
@@ -89,6 +90,7 @@ def message_row(message: "Message") -> Json:
         "role": message.role,
         "status": message.status,
         "author": person(message.author),
+        "sent_by": person(message.sent_by),
         "agent_name": message.agent_name,
         "content": message.content,
         "run": _id(message.run_id),

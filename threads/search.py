@@ -3,7 +3,7 @@
 Everybody's rows lie side by side, so every statement begins with its scope: one thread, or the threads of one owner.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -127,16 +127,17 @@ def _by_index(cursor: Any, condition: str, parameters: Mapping[str, Any], dims: 
     return list(cursor.fetchall())
 
 
-def fused(*lists: Iterable[Hit], limit: int) -> list[UUID]:
-    """The best of several rankings, by the sum of 1 / (constant + rank)."""
+def fused(*lists: Iterable[Hit], limit: int) -> dict[UUID, float]:
+    """The best of several rankings, by the sum of 1 / (constant + rank), best first."""
     scores: dict[UUID, float] = {}
     for hits in lists:
         for rank, (message, _) in enumerate(hits):
             scores[message] = scores.get(message, 0.0) + 1 / (RANK_CONSTANT + rank)
-    return sorted(scores, key=lambda message: (-scores[message], message))[:limit]
+    best = sorted(scores, key=lambda message: (-scores[message], message))[:limit]
+    return {message: scores[message] for message in best}
 
 
-def with_neighbours(ids: Sequence[UUID], before: int, after: int, *, not_from: tuple[UUID | None, int]) -> list[Message]:
+def with_neighbours(ids: Collection[UUID], before: int, after: int, *, not_from: tuple[UUID | None, int]) -> list[Message]:
     """These messages and what was said some turns around each in its own thread, without tool rows: by thread, then as it was said.
 
     `not_from` is (thread, order): the turns of this thread from there on are left out.

@@ -32,13 +32,14 @@ READS = ThreadPoolExecutor(6, thread_name_prefix="socket-read")
 
 LOOK = """
 SELECT w.n - 1, u.is_active AND (k.id IS NOT NULL OR (s.session_key IS NOT NULL AND u.password = w.password)),
-       w.thread IS NULL OR (t.id IS NOT NULL AND (m.id IS NOT NULL OR (w.key IS NULL OR 'operate' = ANY(k.scopes))
-           AND (u.is_superuser OR EXISTS (
-           SELECT FROM auth_permission p WHERE p.codename = 'operate_thread' AND p.content_type_id = (
-                   SELECT id FROM django_content_type WHERE app_label = 'threads' AND model = 'thread')
-               AND (EXISTS (SELECT FROM threads_user_user_permissions o WHERE o.user_id = u.id AND o.permission_id = p.id)
-                    OR EXISTS (SELECT FROM threads_user_groups g JOIN auth_group_permissions o ON o.group_id = g.group_id
-                               WHERE g.user_id = u.id AND o.permission_id = p.id)))))),
+       w.thread IS NULL OR (t.id IS NOT NULL AND (m.id IS NOT NULL OR EXISTS (
+           SELECT FROM (VALUES ('operate_thread', 'operate', true), ('use_playground', 'playground', u.is_staff)) may(permission, scope, so)
+           WHERE may.so AND (w.key IS NULL OR may.scope = ANY(k.scopes)) AND (u.is_superuser OR EXISTS (
+               SELECT FROM auth_permission p WHERE p.codename = may.permission AND p.content_type_id = (
+                       SELECT id FROM django_content_type WHERE app_label = 'threads' AND model = 'thread')
+                   AND (EXISTS (SELECT FROM threads_user_user_permissions o WHERE o.user_id = u.id AND o.permission_id = p.id)
+                        OR EXISTS (SELECT FROM threads_user_groups g JOIN auth_group_permissions o ON o.group_id = g.group_id
+                                   WHERE g.user_id = u.id AND o.permission_id = p.id))))))),
        t.version,
        (SELECT json_object_agg(r.id, coalesce(
                    (SELECT d."end" FROM threads_delta d WHERE d.run_id = r.id AND d.attempt = r.attempt AND d.start >= r.base

@@ -8,7 +8,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from django.conf import settings
@@ -96,6 +96,17 @@ def _is_said(message: dict[str, Any]) -> bool:
 
 async def stream(request: Request) -> AsyncIterator[Event]:
     """Play the script at AGENTSITE_DEMO_TOKENS_PER_SECOND."""
+    came: list[Any] = []
+    try:
+        async for event in _played(request):
+            came.append({type(event).__name__: asdict(event)})
+            yield event
+    finally:
+        if request.tap:
+            request.tap({"model": PROVIDER, "messages": request.messages, "tools": request.tools}, came, "")
+
+
+async def _played(request: Request) -> AsyncIterator[Event]:
     turn = Turn(request.messages, request.tools)
     spent, calls, thought = 0, 0, 0
     for act in (request.script or default_script)(turn):

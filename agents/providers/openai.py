@@ -95,11 +95,8 @@ _decoder = msgspec.json.Decoder(_Chunk)
 
 async def stream(request: Request) -> AsyncIterator[Event]:
     """Ask for a stream; servers that refuse one, or its options, are asked again without."""
-    told = [_with_files(message, request.sources) for message in request.messages]
-    body = {"model": request.model, "messages": told, **request.settings}
+    body = body_of(request)
     has_files = any(map(attachments, request.messages))
-    if request.tools:
-        body["tools"] = request.tools
     try:
         while True:
             way, held = _way.get(request.model, 0), _format.get(request.model, 0)
@@ -123,6 +120,12 @@ async def stream(request: Request) -> AsyncIterator[Event]:
         raise _provider_error(error) from error
     except httpx2.HTTPError as error:
         raise ProviderError("broken_stream", "The connection to the model's server broke.", retryable=True) from error
+
+
+def body_of(request: Request) -> dict[str, Any]:
+    """What a server is sent, but for how it is to stream and the format of a structured answer."""
+    told = [_with_files(message, request.sources) for message in request.messages]
+    return {"model": request.model, "messages": told, **request.settings} | ({"tools": request.tools} if request.tools else {})
 
 
 async def close() -> None:

@@ -12,9 +12,11 @@ from django.utils.safestring import SafeString, mark_safe
 
 register = template.Library()
 
-VENDORED = ("marked", "dompurify", "highlight", "katex")
+VENDORED = ("diff", "marked", "dompurify", "highlight", "katex")
 # Loaded when the first code block, or formula, is shown.
 LAZY = ("highlight", "katex")
+# Of one page only, which finds its way to them.
+SELDOM = ("diff", "differences", "playground")
 
 
 def addresses() -> dict[str, str]:
@@ -30,7 +32,8 @@ def import_map(context: template.Context) -> SafeString:
     modules = addresses()
     # Names are file names and addresses are made by us; "<" is escaped so that no value could end the script.
     mapped = mark_safe(json.dumps({"imports": modules}).replace("<", "\\u003c"))
-    preloads = ((address,) for name, address in modules.items() if name.removeprefix("#") not in LAZY)
+    usual = (name for name in modules if name[1:] not in LAZY and not name[1:].startswith(SELDOM))
+    preloads = ((modules[name],) for name in usual)
     return format_html(
         '<script type="importmap" nonce="{}">{}</script>\n{}',
         request.csp_nonce,  # type: ignore[attr-defined]

@@ -37,11 +37,18 @@ export class AnswerView {
     this.feedback = new Feedback((value, comment) => tools.opinions.give(this.item.rows[0].id, value, comment), tools);
     this.fork = actionButton("fork", "Copy to a new thread up to here", () => tools.fork(this.item.rows.at(-1).id), tools);
     this.remove = doubtfulButton("trash", "Delete this answer", "Delete?", () => tools.remove(this.item.rows[0].id), tools);
-    const quote = actionButton("quote", "Quote", () => tools.quote(this.text()), tools);
-    this.actions = element("div", { class: "actions" }, this.feedback.good, this.feedback.bad, copyButton(() => this.text()), quote, this.again, this.fork, this.remove);
+    this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
       element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
+  }
+
+  /** What a reader can do with it; in the playground that is to look closer. */
+  offers() {
+    const { tools } = this;
+    if (tools.inspect) return [copyButton(() => this.text()), actionButton("search", "Inspect this answer", () => tools.inspect(this.item), tools)];
+    const quote = actionButton("quote", "Quote", () => tools.quote(this.text()), tools);
+    return [this.feedback.good, this.feedback.bad, copyButton(() => this.text()), quote, this.again, this.fork, this.remove];
   }
 
   update(item) {

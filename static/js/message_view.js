@@ -19,11 +19,18 @@ export class MessageView {
     this.versions = new VersionPicker();
     this.change = actionButton("pencil", "Change this message", () => this.edit(), tools);
     this.remove = doubtfulButton("trash", "Delete this message", "Delete?", () => tools.remove(this.message.id), tools);
-    const quote = actionButton("quote", "Quote", () => tools.quote(this.text.textContent), tools);
-    this.actions = element("div", { class: "actions" }, copyButton(() => this.text.textContent), quote, this.change, this.remove);
+    this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message" },
       element("header", {}, this.author, this.time, this.note), this.text, this.files.node, this.foot);
+  }
+
+  /** What a reader can do with it; in the playground a prompt can be tried again. */
+  offers() {
+    const { tools } = this;
+    const copy = copyButton(() => this.text.textContent);
+    if (tools.inspect) return [copy, actionButton("again", "Try this prompt again", () => tools.again(this.message), tools)];
+    return [copy, actionButton("quote", "Quote", () => tools.quote(this.text.textContent), tools), this.change, this.remove];
   }
 
   /** Takes an item of the timeline: a stored row, or a message that is still on its way. */
@@ -40,7 +47,7 @@ export class MessageView {
     this.text.hidden = !this.text.textContent;
     this.files.show(outgoing ? message.files : message.content.filter(isFilePart));
     this.node.classList.toggle("of-person", message.provider === "human");
-    setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : ""));
+    setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : message.sent_by ? `sent by ${message.sent_by.name}` : ""));
     this.change.hidden = outgoing || message.role !== "user" || author?.id !== this.me.id || !this.tools.mayWrite();
     this.remove.hidden = outgoing || !this.tools.mayDelete(message);
     if (!outgoing) this.showTime(message.created_at);

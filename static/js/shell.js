@@ -4,6 +4,7 @@ import { startCommands } from "#commands";
 import { forgetDrafts } from "#draft";
 import { embedded } from "#element";
 import { InboxList } from "#inbox_list";
+import { startPanes, toggle } from "#panes";
 import { Seen } from "#seen";
 import { LiveSocket } from "#socket";
 import { offerUndoFromBefore } from "#thread_commands";
@@ -24,15 +25,7 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
     onFrame(frame);
   };
   new LiveSocket({ address: () => "/ws/me/", onFrame: take, onState, onGone: (code) => code === 4401 && signIn() });
-  for (const button of document.querySelectorAll("[data-toggle]")) {
-    button.addEventListener("click", () => toggle(button.dataset.toggle));
-  }
-  for (const closer of document.querySelectorAll("[data-close]")) {
-    closer.addEventListener("click", () => closer.dataset.close.split(" ").forEach((id) => toggle(id, false)));
-  }
-  document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") ["threads", "activity"].forEach((id) => toggle(id, false, { overlaysOnly: true }));
-  });
+  startPanes();
   document.querySelector(".sidebar-foot").addEventListener("submit", forgetDrafts);
   startCommands({ own: commands, threads: () => [...list.threads.values()].sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1)) });
   offerUndoFromBefore();
@@ -50,21 +43,4 @@ const startInbox = (currentId) => new InboxList(at("inbox"), embedded("inbox-dat
 function showCount(number) {
   at("inbox-count").hidden = number === 0;
   at("inbox-count").textContent = number;
-}
-
-/** Opens or closes a pane; without `open` the other of what it is. */
-function toggle(id, open, { overlaysOnly = false } = {}) {
-  const pane = document.getElementById(id);
-  if (!pane) return;
-  const beside = id === "activity" && matchMedia("(min-width: 1100px)").matches;
-  if (overlaysOnly && beside) return;
-  const opened = open ?? !pane.classList.contains("is-open");
-  const held = pane.contains(document.activeElement);
-  pane.classList.toggle("is-open", opened);
-  document.body.classList.toggle(`shows-${id}`, opened);
-  const button = document.querySelector(`[data-toggle="${id}"]`);
-  button?.setAttribute("aria-expanded", String(opened));
-  if (beside) localStorage.setItem("activity", opened ? "open" : "closed");
-  else if (opened) pane.querySelector("a, button")?.focus();
-  if (!opened && held) button?.focus();
 }

@@ -19,11 +19,24 @@ export class LiveSocket {
     this.silences = 0;
     this.socket = null;
     this.lastHeard = 0;
-    addEventListener("online", () => this.reconnect());
-    addEventListener("offline", () => this.report());
-    document.addEventListener("visibilitychange", () => document.hidden || this.wake());
-    setInterval(() => this.tick(), PING_EVERY / 4);
+    this.over = new AbortController();
+    const { signal } = this.over;
+    addEventListener("online", () => this.reconnect(), { signal });
+    addEventListener("offline", () => this.report(), { signal });
+    document.addEventListener("visibilitychange", () => document.hidden || this.wake(), { signal });
+    this.clock = setInterval(() => this.tick(), PING_EVERY / 4);
     this.connect();
+  }
+
+  /** Nobody looks any more. */
+  close() {
+    this.gone = true;
+    this.over.abort();
+    clearInterval(this.clock);
+    clearTimeout(this.timer);
+    const old = this.socket;
+    this.socket = null;
+    old?.close();
   }
 
   connect() {

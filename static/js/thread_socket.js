@@ -18,6 +18,12 @@ export class ThreadSocket {
     });
   }
 
+  /** Nobody looks any more. */
+  close() {
+    clearTimeout(this.timer);
+    this.socket.close();
+  }
+
   receive(frame) {
     this.store.apply(frame);
     if (frame.type === "sync") this.answered();

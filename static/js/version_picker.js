@@ -22,7 +22,7 @@ export class VersionPicker {
 }
 
 function lead(link, id, key, label) {
-  if (id) link.href = `/threads/${id}/#after-${key}`;
+  if (id) link.href = `${document.body.dataset.threads ?? "/threads/"}${id}/#after-${key}`;
   else link.removeAttribute("href");
   link.setAttribute("aria-disabled", String(!id));
   link.setAttribute("aria-label", label);

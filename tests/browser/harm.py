@@ -48,7 +48,9 @@ AUDIT = """([content, admin]) => {
   return found;
 }"""
 # Where a page shows what somebody wrote.
-CONTENT = "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1, .figures"
+CONTENT = "#scroller, #runs, #thread-list, #members, #title, #person-bar p, #announcer, #read-only, .person, .memories, .form-error, .card h1, .figures, .bar-title"
+# The playground's; `#run` has the picture of the timeline besides.
+CONTENT += ", #saw, #now, #why, #told-notes, #people, #user-threads, .facts, .gantt th, #raw, #before, #after, #changes"
 SETTLED = "() => new Promise((done) => requestAnimationFrame(() => setTimeout(done, 60)))"
 
 

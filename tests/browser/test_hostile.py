@@ -152,6 +152,17 @@ def test_what_tools_are_called_asked_and_tell(enter: Enter, root: Person, rows: 
     works(page)
 
 
+@pytest.mark.parametrize("which", ["said", "tools"])
+def test_the_playground(enter: Enter, root: Person, rows: Rows, which: str) -> None:
+    page, harm = watched(enter(root, bypass_csp=True), f"/admin/playground/threads/{rows[which]}/")
+    expect(page.locator("#badge")).to_have_text("Live")
+    expect(page.locator("#now .told").last).to_be_visible()
+    expect(page.locator("#people li").first).to_be_visible()
+    expect(page.locator("#user-threads li").first).to_be_visible()
+    page.evaluate("() => { for (const each of document.querySelectorAll('details')) each.open = true; }")
+    assert harm.found() == []
+
+
 def test_files_of_any_name_and_address(enter: Enter, root: Person, rows: Rows) -> None:
     tab = enter(root, bypass_csp=True)
     page, harm = watched(tab, f"/threads/{rows['files']}/")

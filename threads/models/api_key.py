@@ -30,6 +30,7 @@ class Scope(models.TextChoices):
     WRITE = "write", "Ask agents, stop, decide; includes reading"
     MANAGE = "manage", "Share, archive and delete threads; includes writing"
     OPERATE = "operate", "Act as an operator, if the owner is one; includes writing"
+    PLAYGROUND = "playground", "Use the playground, if the owner may; includes writing"
 
 
 INCLUDES = {
@@ -37,6 +38,7 @@ INCLUDES = {
     Scope.WRITE: {Scope.READ, Scope.WRITE},
     Scope.MANAGE: {Scope.READ, Scope.WRITE, Scope.MANAGE},
     Scope.OPERATE: {Scope.READ, Scope.WRITE, Scope.OPERATE},
+    Scope.PLAYGROUND: {Scope.READ, Scope.WRITE, Scope.PLAYGROUND},
 }
 
 

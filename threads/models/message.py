@@ -55,6 +55,10 @@ class Message(models.Model):
     role = models.CharField(max_length=16, choices=Role)
     status = models.CharField(max_length=16, choices=Status, default=Status.SUCCESS)
     author = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="messages")
+    # Who wrote it in the author's name, if it was not them.
+    sent_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     agent_name = models.CharField(max_length=100, blank=True)
     content = models.JSONField(default=list)
     # Those that `content` names: a trigger keeps it so.
@@ -65,6 +69,8 @@ class Message(models.Model):
     model = models.CharField(max_length=200, blank=True)
     usage = models.JSONField(null=True, blank=True)
     finish_reason = models.CharField(max_length=32, blank=True)
+    # Of its model call: {"began_at": ISO time, "first": seconds until the first word or null, "seconds": until its end}.
+    timing = models.JSONField(null=True, blank=True)
     reasoning = models.JSONField(default=list, blank=True)
     sources = models.JSONField(default=list, blank=True)
     warnings = models.JSONField(default=list, blank=True)
@@ -77,7 +83,10 @@ class Message(models.Model):
     objects = MessageQuerySet.as_manager()
 
     class Meta:
-        indexes = [models.Index(fields=["thread", "version"], name="message_by_version")]
+        indexes = [
+            models.Index(fields=["thread", "version"], name="message_by_version"),
+            models.Index(fields=["sent_by"], name="message_sent_by", condition=Q(sent_by__isnull=False)),
+        ]
         constraints = [
             models.UniqueConstraint(fields=["thread", "order", "step_order"], name="message_position_unique"),
             models.CheckConstraint(condition=Q(order__gte=0, step_order__gte=0), name="message_position_positive"),

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.conf import settings
@@ -20,6 +20,9 @@ from threads.models.message import Message
 from threads.models.thread import Thread
 from threads.models.tool_call import ToolCall
 from threads.parts import Call, Part, Rest, fold
+
+if TYPE_CHECKING:
+    from threads.models.people import User
 
 LEASE = timedelta(seconds=10)
 MAX_CRASHES = 3
@@ -102,6 +105,10 @@ class Run(HeldRun):
     pending_message = models.ForeignKey(Message, on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     agent = models.CharField(max_length=100)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="runs")
+    # Whose memories and conversations count, and for whom tools act, if that is not who asked (and pays).
+    on_behalf_of = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="+", db_index=False
+    )
     status = models.CharField(max_length=16, choices=Status, default=Status.QUEUED)
     attempt = models.IntegerField(default=0)
     # Leases lost since the last saved step.
@@ -133,6 +140,7 @@ class Run(HeldRun):
             models.Index(fields=["lease_until"], name="run_running", condition=Q(status="running")),
             models.Index(fields=["wake_at"], name="run_queued", condition=Q(status="queued")),
             models.Index(fields=["status"], name="run_live", condition=Q(status__in=["queued", "running", "waiting"])),
+            models.Index(fields=["on_behalf_of"], name="run_on_behalf", condition=Q(on_behalf_of__isnull=False)),
             models.Index(fields=["ended_at"], name="run_ended"),
             models.Index(fields=["ended_at"], name="run_failed", condition=Q(status="failed")),
         ]
@@ -146,6 +154,16 @@ class Run(HeldRun):
 
     def __str__(self) -> str:
         return f"{self.agent} ({self.status})"
+
+    @property
+    def person(self) -> "User | None":
+        """Whose question it is."""
+        return self.on_behalf_of if self.on_behalf_of_id else self.requested_by
+
+    @property
+    def person_id(self) -> UUID | None:
+        """Their id, without reading them."""
+        return self.on_behalf_of_id or self.requested_by_id
 
     def take(self, change: Change, worker: str) -> None:
         """Become this worker's: a new attempt with a fresh lease."""

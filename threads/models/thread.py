@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from threads.changes import Change
 from threads.ids import uuid7
-from threads.rows import HIDDEN
+from threads.rows import HIDDEN, TRIAL
 
 if TYPE_CHECKING:
     from threads.models.people import User
@@ -35,8 +35,8 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         return self.kept().filter(members__user=user)
 
     def listed(self) -> "ThreadQuerySet":
-        """As a list shows them: newest activity first, hidden branches left out."""
-        return self.exclude(kind__in=Thread.HIDDEN).order_by("-last_activity", "-id")
+        """As a list shows them: newest activity first; hidden branches and what was only tried are left out."""
+        return self.exclude(kind__in=[*Thread.HIDDEN, TRIAL]).order_by("-last_activity", "-id")
 
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
@@ -59,6 +59,8 @@ class Thread(models.Model):
         BRANCH = "branch"
         FORK = "fork"
         CHILD = "child"
+        # What somebody tries in the playground, on a copy that belongs to nobody: `agents.playground`.
+        TRIAL = TRIAL
 
     # Seen only from their root, whose people they share.
     HIDDEN = HIDDEN
@@ -101,7 +103,10 @@ class Thread(models.Model):
     objects = ThreadQuerySet.as_manager()
 
     class Meta:
-        permissions = [("operate_thread", "Can read every thread and answer in it")]
+        permissions = [
+            ("operate_thread", "Can read every thread and answer in it"),
+            ("use_playground", "Can read every thread with all that is known of it, try prompts, and send some on behalf of others"),
+        ]
         indexes = [
             models.Index(fields=["-last_activity", "-id"], name="thread_by_activity"),
             models.Index(fields=["owner", "-last_activity"], name="thread_by_owner"),
@@ -111,7 +116,7 @@ class Thread(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
-            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork", "child"]), name="thread_kind_known"),
+            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork", "child", "trial"]), name="thread_kind_known"),
         ]
 
     def __str__(self) -> str:

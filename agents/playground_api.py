@@ -1,0 +1,280 @@
+"""The playground over HTTP, for its page and for programs: what happened in a conversation and why, and other ways to answer.
+
+For staff with the permission `threads.use_playground`; a program's key needs the scope `playground` besides.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404
+from ninja import Router, Schema, Status
+from pydantic import Field, JsonValue
+
+from agents import playground
+from agents.agent import Agent
+from agents.errors import BadInput
+from agents.models import RequestLog
+from agents.playground import Trial
+from agents.registry import get_agent, offered
+from threads.access import SignedRequest, require_tester, thread_for
+from threads.api import checked_limit
+from threads.models import ApiKey, Message, Run, Thread, ToolCall, User
+from threads.rows import Json, message_row, person, run_row, thread_rows, tool_call_row
+from threads.sync import one_moment, page
+
+router = Router()
+NOBODY = "none"
+EXCERPT = 120
+
+
+class Tried(Schema):
+    """What to answer and how. `text` is a new prompt; `message` the id of an earlier one to be answered again, with `text` in its place if
+    there is one. `options` are those of a call: model, instructions, steps, settings, tools, context_options, …"""
+
+    text: str = Field("", max_length=1_000_000)
+    message: UUID | None = None
+    agent: str = Field("", max_length=100)
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class Generate(Tried):
+    """With `save` the prompt is the user's and stays in their conversation; else it is answered in a copy, for a week. `id` is a UUID made
+    by the client: sending it twice asks once."""
+
+    save: bool = False
+    id: UUID | None = None
+
+
+class PreviewWanted(Tried):
+    """`step` is the id of a message that a model wrote: what it would be told now in place of what it was told then."""
+
+    step: UUID | None = None
+
+
+class ThreadFor(Schema):
+    """A thread to be made in somebody's name."""
+
+    user: UUID
+    agent: str = Field("", max_length=100)
+    title: str = Field("", max_length=200)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+@router.get("/key")
+def key(request: SignedRequest) -> Json:
+    """What the caller's API key may do, and until when; 401 without a valid one. All null for a browser's session."""
+    require_tester(request.user)
+    found = ApiKey.objects.filter(pk=request.user.api_key).first() if request.user.api_key else None
+    about = {"name": found.name, "scopes": found.scopes, "expires_at": _time(found.expires_at)} if found else {}
+    return {"name": None, "scopes": None, "expires_at": None} | about | {"owner": person(request.user)}
+
+
+@router.get("/agents")
+def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None = None) -> Json:
+    """The agents that are offered, for a user or in a thread if one is named: how each is made."""
+    require_tester(request.user)
+    where = thread_for(request.user, thread, "test") if thread else None
+    owner = where.owner if where else _user(user) if user else None
+    return {"agents": [agent_row(each) for each in offered(owner, where)]}
+
+
+@router.get("/users")
+def users(request: SignedRequest, search: str = "", limit: int = 50) -> Json:
+    """People with threads, who was active last first; `search` looks at names. The id "none" stands for threads that are nobody's."""
+    require_tester(request.user)
+    newest = Thread.objects.kept().listed().filter(owner=OuterRef("pk")).values("last_activity")[:1]
+    found = User.objects.annotate(last=Subquery(newest)).filter(last__isnull=False)
+    for word in search[:200].split():
+        found = found.filter(Q(username__icontains=word) | Q(first_name__icontains=word) | Q(last_name__icontains=word))
+    chosen = list(found.order_by("-last", "pk")[: checked_limit(limit)])
+    own = Thread.objects.kept().listed().filter(owner__in=[each.pk for each in chosen]).order_by()
+    counts = dict(own.values_list("owner").annotate(n=Count("pk")))
+    rows = [
+        {"id": str(u.pk), "name": u.name, "username": u.username, "threads": counts[u.pk], "last_activity": _time(u.last)} for u in chosen
+    ]
+    of_nobody = Thread.objects.kept().listed().filter(owner=None)
+    if not search and (some := of_nobody.aggregate(n=Count("pk"), last=Max("last_activity")))["n"]:
+        rows.append({"id": NOBODY, "name": "No user", "username": "", "threads": some["n"], "last_activity": _time(some["last"])})
+    return {"users": rows}
+
+
+@router.get("/threads")
+def threads(request: SignedRequest, user: str, before: datetime | None = None, limit: int = 50) -> Json:
+    """A user's threads (`none`: nobody's), newest activity first, with what was said last in each; `before` continues a page."""
+    require_tester(request.user)
+    found = Thread.objects.kept().listed().filter(owner=None if user == NOBODY else _user(_uuid(user, "user")))
+    if before:
+        found = found.filter(last_activity__lt=before)
+    last = Message.objects.filter(thread=OuterRef("pk")).order_by("-order", "-step_order").values("pk")[:1]
+    speaker = (
+        Message.objects.filter(thread=OuterRef("pk")).exclude(agent_name="").order_by("-order", "-step_order").values("agent_name")[:1]
+    )
+    shown = list(
+        found.annotate(last=Subquery(last), speaker=Subquery(speaker)).values_list("pk", "last", "speaker")[: checked_limit(limit)]
+    )
+    newest = Message.objects.in_bulk([message for _, message, _ in shown if message])
+    rows = {row["id"]: row for row in thread_rows([pk for pk, _, _ in shown])}
+    listed = [
+        rows[str(pk)] | {"last_agent": speaker or "", "last_message": _excerpt(newest.get(message))} for pk, message, speaker in shown
+    ]
+    return {"threads": listed, "before": listed[-1]["last_activity"] if len(listed) == limit else None}
+
+
+@router.post("/threads", response={201: Any})
+def new_thread(request: SignedRequest, new: ThreadFor) -> Status[Json]:
+    """Make a thread in a user's name; the admin's log says who did."""
+    require_tester(request.user)
+    if new.agent:
+        get_agent(new.agent)
+    made = playground.start_for(request.user, _user(new.user), title=new.title, default_agent=new.agent, metadata=new.metadata)
+    return Status(201, thread_rows([made.pk])[0])
+
+
+@router.get("/threads/{uuid:thread_id}/messages")
+def messages(request: SignedRequest, thread_id: UUID, before: int | None = None, limit: int = 50) -> Json:
+    """Whole turns with all that is known of them, ascending, the newest page first; `before` (an order) continues downwards."""
+    thread = thread_for(request.user, thread_id, "test")
+    with one_moment():
+        rows, runs, calls, more = page(thread, before, checked_limit(limit))
+    all_calls = [_call(call) for call in calls]
+    return {"messages": [_message(row) for row in rows], "runs": [_run(run) for run in runs], "tool_calls": all_calls, "before": more}
+
+
+@router.get("/runs/{uuid:run_id}")
+def run(request: SignedRequest, run_id: UUID) -> Json:
+    """A run with its steps (messages, timing, usage), its tool calls, and the requests to the model's server as far as they are kept."""
+    found = _tested_run(request, run_id)
+    steps = found.messages.select_related("author", "sent_by").order_by("step_order")
+    calls = found.tool_calls.order_by("step", "index")
+    kept = RequestLog.objects.filter(run_id=found.pk).order_by("created_at", "pk")
+    return {
+        "run": _run(found),
+        "prompt": _message(found.prompt) if found.prompt else None,
+        "messages": [_message(row) for row in steps],
+        "tool_calls": [_call(call) for call in calls],
+        "requests": [_request(each) for each in kept],
+    }
+
+
+@router.post("/threads/{uuid:thread_id}/context")
+def context(request: SignedRequest, thread_id: UUID, wanted: PreviewWanted) -> Json:
+    """What the agent's context function would build now: `rows` with where each comes from (`source`: search, recent, input, prompt,
+    existing), why it was found ({score, found: [{by, rank, score}]}; null beside one that was) and whether it had no room; the `notes`
+    that are told besides, and the whole `request`. Without `message`, `step` and `text` it is the conversation as it stands."""
+    thread = thread_for(request.user, thread_id, "test")
+    step = _message_in(thread, wanted.step, "step")
+    found = playground.preview(
+        request.user, thread, _trial(wanted), text=wanted.text, prompt=_message_in(thread, wanted.message, "message"), step=step
+    )
+    rows = [each | {"row": _message(each["row"])} for each in found.rows]
+    return {"rows": rows, "notes": found.notes, "request": found.request, "tokens": found.tokens, "window": found.window}
+
+
+@router.post("/threads/{uuid:thread_id}/generate", response={202: Any})
+def generate(request: SignedRequest, thread_id: UUID, wanted: Generate) -> Status[Json]:
+    """Have a prompt answered. Without `save` in a copy of the thread, which the answer names; the caller pays in any case. The answer
+    streams over that thread's socket, and `GET /runs/{id}` has it."""
+    thread = thread_for(request.user, thread_id, "test")
+    prompt = _message_in(thread, wanted.message, "message")
+    if wanted.save and prompt is not None:
+        raise BadInput("save", "Only a new prompt can be saved; answer this one again without saving.")
+    if wanted.save:
+        asked = playground.send_for(request.user, thread, _trial(wanted), wanted.text, message_id=wanted.id)
+    else:
+        asked = playground.try_out(request.user, thread, _trial(wanted), text=wanted.text, prompt=prompt, pk=wanted.id)
+    where, message, answer = asked
+    return Status(202, {"thread": thread_rows([where.pk])[0], "message": message_row(message), "run": run_row(answer) if answer else None})
+
+
+def _trial(wanted: Tried) -> Trial:
+    return Trial(wanted.agent, wanted.options)
+
+
+def _tested_run(request: SignedRequest, run_id: UUID) -> Run:
+    require_tester(request.user)
+    found = Run.objects.select_related("thread", "prompt__author", "requested_by", "on_behalf_of").filter(pk=run_id).first()
+    if found is None:
+        raise Http404("There is no such run.")
+    thread_for(request.user, found.thread_id, "test")
+    return found
+
+
+def _user(pk: UUID) -> User:
+    found = User.objects.filter(pk=pk).first()
+    if found is None:
+        raise BadInput("user", "There is nobody with this id.")
+    return found
+
+
+def _uuid(text: str, field: str) -> UUID:
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInput(field, f"{field} is an id, or none.") from error
+
+
+def _message_in(thread: Thread, pk: UUID | None, field: str) -> Message | None:
+    if pk is None:
+        return None
+    rows: QuerySet[Message] = thread.messages.select_related("author", "run__thread__owner", "run__on_behalf_of", "run__requested_by")
+    found = rows.filter(pk=pk).first()
+    if found is None:
+        raise BadInput(field, "There is no such message in this thread.")
+    return found
+
+
+def agent_row(agent: Agent) -> Json:
+    """How an agent is made."""
+    tools = [tool.schema["function"] | {"needs_approval": bool(tool.needs_approval)} for tool in agent.toolbox.values()]
+    return {
+        "name": agent.name,
+        "title": agent.title or agent.name.capitalize(),
+        "description": agent.description,
+        "instructions": agent.instructions,
+        "model": agent.model_name,
+        "steps": agent.steps,
+        "settings": agent.settings,
+        "tools": tools,
+        "handoffs": [each if isinstance(each, str) else each.name for each in agent.handoffs],
+        "context_options": agent.context_options.model_dump(),
+        "context_handler": agent.context_handler is not None,
+        "window": agent.window,
+        "listed": agent.listed,
+    }
+
+
+def _message(message: Message) -> Json:
+    more = ("is_tool", "reasoning", "sources", "warnings", "provider_metadata", "timing")
+    copied = str(message.copied_from) if message.copied_from else None
+    return (
+        message_row(message) | {name: getattr(message, name) for name in more} | {"thread": str(message.thread_id), "copied_from": copied}
+    )
+
+
+def _run(run: Run) -> Json:
+    times = {name: _time(getattr(run, name)) for name in ("queued_at", "lease_until", "wake_at")}
+    people = {"requested_by": person(run.requested_by), "on_behalf_of": person(run.on_behalf_of)}
+    plain = {name: getattr(run, name) for name in ("order", "step", "crashes", "worker", "options", "given")}
+    return run_row(run) | {"thread": str(run.thread_id)} | people | plain | times
+
+
+def _call(call: ToolCall) -> Json:
+    decided = {"decided_by": person(call.decided_by), "decided_at": _time(call.decided_at)}
+    return tool_call_row(call) | {"provider_call_id": call.provider_call_id, "untrusted": call.untrusted} | decided
+
+
+def _request(log: RequestLog) -> Json:
+    plain = {name: getattr(log, name) for name in ("agent", "step", "attempt", "request", "response", "error", "seconds")}
+    return plain | {"created_at": _time(log.created_at)}
+
+
+def _excerpt(message: Message | None) -> Json | None:
+    if message is None:
+        return None
+    return {"role": message.role, "status": message.status, "text": message.text[:EXCERPT], "created_at": _time(message.created_at)}
+
+
+def _time(value: datetime | None) -> str | None:
+    return value.isoformat() if value else None
