@@ -4,12 +4,41 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 
+from agents import services
 from agents.models import RequestLog, RoutingSample
 from agents.people import HUMAN
 from agents.registry import all_agents
+from threads import admin as threads_admin
+from threads.access import OPERATE
 from threads.admin import RecordAdmin
+from threads.models import Run
+
+
+@admin.register(Run)
+class RunAdmin(threads_admin.RunAdmin):
+    """Answers; those that go on can be stopped."""
+
+    actions = ("stop",)
+
+    def has_stop_permission(self, request: HttpRequest) -> bool:
+        """For who may operate threads."""
+        return request.user.has_perm(OPERATE)
+
+    @admin.action(description="Stop the chosen runs", permissions=["stop"])
+    def stop(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        """What they have said is kept. Asks once more."""
+        live = list(queryset.live().select_related("thread"))
+        if "confirmed" not in request.POST:
+            asked = {"title": "Stop these runs?", "question": "They end now; what they have said so far is kept."}
+            chosen = {"opts": self.model._meta, "action": "stop", "rows": live, "chosen": [run.pk for run in live]}
+            return render(request, "admin/confirm.html", self.admin_site.each_context(request) | asked | chosen)
+        for run in live:
+            services.stop(run)
+        self.message_user(request, f"{len(live)} stopped.")
+        return None
 
 
 @admin.register(RequestLog)

@@ -23,21 +23,24 @@ __all__ = ["router"]  # The threads' own: reading and asking share the address o
 
 
 class NewThread(Schema):
-    """A thread to be made. `id` is a UUID made by the client: sending it twice makes one thread."""
+    """A thread to be made. `id` is a UUID made by the client: sending it twice makes one thread. A `temporary` one is in no list, found by
+    no search, and deleted for good an hour after what happened last in it."""
 
     id: UUID | None = None
     title: str = Field("", max_length=200)
     agent: str = Field("", max_length=100)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+    temporary: bool = False
 
 
 class ThreadPatch(Schema):
-    """What may be changed of a thread; what is left out stays."""
+    """What may be changed of a thread; what is left out stays. `temporary: false` keeps one that was to be deleted."""
 
     title: str | None = Field(None, max_length=200)
     agent: str | None = Field(None, max_length=100)
     status: Literal["active", "archived"] | None = None
     metadata: dict[str, JsonValue] | None = None
+    temporary: Literal[False] | None = None
 
 
 class Prompt(Schema):
@@ -125,7 +128,8 @@ def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
             raise Conflict("This id is taken.")
         return Status(200, thread_rows([pk])[0])
     try:
-        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent, metadata=new.metadata)
+        kind = Thread.Kind.TEMPORARY if new.temporary else Thread.Kind.MAIN
+        Thread.start(request.user, pk=pk, title=new.title, default_agent=new.agent, metadata=new.metadata, kind=kind)
     except IntegrityError:
         return new_thread(request, new)  # The same id came twice at the same moment: the first one counts.
     return Status(201, thread_rows([pk])[0])
@@ -135,10 +139,12 @@ def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
 def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
     """Rename, archive or choose the agent for what comes next."""
     _require_agent(patch.agent or "")
-    need: Literal["write", "manage"] = "manage" if patch.status else "write"
+    need: Literal["write", "manage"] = "manage" if patch.status or patch.temporary is False else "write"
     thread = thread_for(request.user, thread_id, need)
+    if patch.temporary is False:
+        thread.keep()
     names = {"title": "title", "agent": "default_agent", "status": "status", "metadata": "metadata"}
-    fields = {names[key]: value for key, value in patch.dict(exclude_none=True).items()}
+    fields = {names[key]: value for key, value in patch.dict(exclude_none=True, exclude={"temporary"}).items()}
     # All versions of a conversation have one name, and one place in the lists.
     if common := {name: fields.pop(name) for name in ("title", "status") if name in fields}:
         thread.change_lines(**common)

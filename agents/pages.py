@@ -74,7 +74,8 @@ def new_thread(request: HttpRequest) -> HttpResponse:
 def thread(request: HttpRequest, thread_id: UUID) -> HttpResponse:
     """One thread with its newest page of messages; the socket brings what is newer."""
     found = thread_for(request.user, thread_id)  # type: ignore[arg-type]  # behind login_required
-    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk))
+    temporary = found.head.kind == Thread.Kind.TEMPORARY and found.owner_id == request.user.pk
+    return _page(request, "chat/thread.html", thread=found, snapshot=snapshot(found.pk), temporary=temporary)
 
 
 @require_safe

@@ -43,9 +43,10 @@ class Trial:
 
 
 def chosen(thread: Thread, name: str) -> Agent:
-    """One of the agents that are offered for this thread; empty is the thread's own."""
+    """One of the agents that are offered for this thread (of a trial: for what it is a copy of); empty is the thread's own."""
     agent = get_agent(name or thread.default_agent or all_agents()[0].name)
-    if agent not in offered(thread.owner, thread):
+    where = thread.parent if thread.kind == Thread.Kind.TRIAL and thread.parent else thread
+    if agent not in offered(where.owner, where):
         raise BadInput("agent", f"{agent.name} is not offered here.")
     return agent
 

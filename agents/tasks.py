@@ -13,7 +13,7 @@ from agents.describing import describe
 from agents.indexing import embed_in_background
 from agents.models import RequestLog
 from agents.process import process
-from threads.deleting import empty_bin, forget_trials
+from threads.deleting import empty_bin, forget_passing
 from threads.figures import NAME
 from threads.files import vacuum
 from threads.logs import about
@@ -56,14 +56,14 @@ def embed() -> None:
 
 @shared_task
 def prune() -> None:
-    """Delete what nobody needs any more: deltas of ended runs, old tombstones and requests, processes of the past, discarded threads, old
-    trials, files that nothing refers to."""
+    """Delete what nobody needs any more: deltas of ended runs, old tombstones and requests, processes of the past, discarded threads,
+    trials and temporary ones, files that nothing refers to."""
     RequestLog.objects.old().delete()
     Delta.objects.history().delete()
     Tombstone.objects.prune()
     Process.objects.forgotten().delete()
     empty_bin()
-    forget_trials()
+    forget_passing()
     vacuum()
 
 

@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.urls import path
 
 from agents import pages
-from agentsite import operating
+from agentsite import dashboard, operating
 from agentsite.api import api
 from billing import pages as billing_pages
 from billing.webhooks import payments_webhook
@@ -35,6 +35,7 @@ urlpatterns = [
     path("credit-notes/<uuid:note_id>/pdf/", billing_pages.credit_note_file, name="credit-note-file"),
     path("webhooks/payments/", payments_webhook),
     path("api/", api.urls),
+    path("admin/overview/", admin.site.admin_view(dashboard.overview), name="admin-overview"),
     path("admin/playground/", admin.site.admin_view(pages.playground), name="playground"),
     path("admin/playground/threads/<uuid:thread_id>/", admin.site.admin_view(pages.playground), name="playground-thread"),
     path("admin/logout/", SignOut.as_view()),

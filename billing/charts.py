@@ -1,10 +1,12 @@
 """Charts as plain numbers for a template's SVG: the page's security policy has no room for styles or foreign scripts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import TypeVar
 
+Place = TypeVar("Place", bound=date)
 WIDTH, HEIGHT = 720, 140
 # As many colours as the style sheet has; what comes after the largest is one more.
 COLOURS = 5
@@ -43,8 +45,13 @@ def line(amounts: Sequence[Decimal], days: int, most: Decimal | None = None) -> 
     return Chart(most, line=" ".join(points))
 
 
-def bars(days: Sequence[date], amounts: Mapping[str, Mapping[date, int]]) -> Chart:
-    """A bar a day, of pieces by name; the largest names have a colour of their own."""
+def tokens_of_day(day: date, name: str, number: int) -> str:
+    """What a piece of a bar says."""
+    return f"{day:%-d %B}: {name}, {number:,} tokens"
+
+
+def bars(days: Sequence[Place], amounts: Mapping[str, Mapping[Place, int]], say: Callable[[Place, str, int], str] = tokens_of_day) -> Chart:
+    """A bar a day (or whatever stands in its place), of pieces by name; the largest names have a colour of their own."""
     totals = {name: sum(by_day.values()) for name, by_day in amounts.items()}
     shown = sorted(totals, key=lambda name: (-totals[name], name))[: COLOURS if len(totals) <= COLOURS else COLOURS - 1]
     layers = {name: dict(amounts[name]) for name in shown}
@@ -63,7 +70,7 @@ def bars(days: Sequence[date], amounts: Mapping[str, Mapping[date, int]]) -> Cha
                 so_far += number
                 top, height = _down(so_far, most), HEIGHT * number / most
                 pieces.append(Bar(round(step * (place + 0.15), 1), round(top, 1), round(step * 0.7, 1), round(height, 1), colour,
-                                  f"{day:%-d %B}: {name}, {number:,} tokens"))  # fmt: skip
+                                  say(day, name, number)))  # fmt: skip
     return Chart(Decimal(most), bars=pieces, legend=list(enumerate(layers)))
 
 

@@ -470,7 +470,14 @@ ADMIN_PAGES = ["changelist", "add", "change", "delete", "history"]
 
 def admin_addresses() -> list[str]:
     """Every address of the admin."""
-    found = ["/admin/", "/admin/password_change/", "/admin/jsi18n/", "/admin/autocomplete/", reverse("admin:billing_money")]
+    found = [
+        "/admin/",
+        "/admin/password_change/",
+        "/admin/jsi18n/",
+        "/admin/autocomplete/",
+        reverse("admin:billing_money"),
+        "/admin/overview/",
+    ]
     for model, page in itertools.product(site._registry, ADMIN_PAGES):
         name = f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}"
         found.append(reverse(name, args=[] if page in ("changelist", "add") else [1]))

@@ -20,7 +20,7 @@ from agents.memory import remember
 from agents.playground import Trial
 from billing.models import UsageRecord
 from threads.copying import fork
-from threads.deleting import delete_thread, discard, forget_trials
+from threads.deleting import delete_thread, discard, forget_passing
 from threads.finding import find
 from threads.inbox import waiting_rows
 from threads.models import ApiKey, Memory, Message, Run, Thread, User
@@ -181,7 +181,9 @@ def test_trials_go_with_their_conversation(desk: Playground, thread: Thread, rem
 def test_trials_are_kept_for_a_week(desk: Playground, thread: Thread) -> None:
     old, new = (desk.post(f"/threads/{thread.pk}/generate", text="one")["thread"]["id"] for _ in range(2))
     Thread.objects.filter(pk=old).update(last_activity=timezone.now() - timedelta(days=7, minutes=1))
-    assert forget_trials() == 1
+    assert forget_passing() == 0, "it is still to be answered"
+    Run.objects.update(status="stopped")
+    assert forget_passing() == 1
     assert [str(pk) for pk in Thread.objects.filter(kind="trial").values_list("pk", flat=True)] == [new]
 
 
@@ -245,6 +247,9 @@ def test_the_agents_may_depend_on_who_asks_and_where(
     assert len(desk.get("/agents", user=str(alice.pk))["agents"]) == len(offered)
     assert asked == [(alice, thread), (alice, None)]
     assert desk.post(f"/threads/{thread.pk}/generate", 400, text="one", agent="plain")["error"]["field"] == "agent"
+    trial = desk.post(f"/threads/{thread.pk}/generate", text="one", agent="weather")["thread"]["id"]
+    desk.post(f"/threads/{trial}/context", 200, text="two", agent="weather")
+    assert asked[-1] == (alice, thread)
 
 
 # --- What happened, and why --------------------------------------------------------------------------------------------

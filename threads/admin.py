@@ -1,15 +1,19 @@
 """The admin: every model searchable; what is a record of what happened can be read, not changed."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
+from django.db.models.fields.json import KT
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
+from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
 from threads.deleting import delete_thread
@@ -34,6 +38,14 @@ from threads.models import (
     User,
 )
 from threads.models.api_key import Scope
+
+SHOWN = 30
+
+
+def _words(message: Message) -> str:
+    """A message in a few words."""
+    calls = len(message.tool_call_ids)
+    return Truncator(message.text).chars(1000) or (f"({calls} tool calls)" if calls else "…")
 
 
 @admin.register(User)
@@ -73,12 +85,22 @@ class MemberInline(admin.TabularInline):
 class ThreadAdmin(admin.ModelAdmin):
     """Threads with their members."""
 
-    list_display = ("__str__", "owner", "default_agent", "status", "kind", "version", "last_activity")
-    list_filter = ("status", "kind", "default_agent")
+    list_display = ("__str__", "owner", "default_agent", "status", "kind", "version", "last_activity", "look_at_it")
+    list_filter = (
+        "status",
+        "kind",
+        "default_agent",
+        ("human_wanted_at", EmptyFieldListFilter),
+        ("assigned_to", EmptyFieldListFilter),
+        ("deleted_at", EmptyFieldListFilter),
+        "last_activity",
+    )
     list_select_related = ("owner",)
     search_fields = ("title", "id", "owner__username")
     autocomplete_fields = ("owner", "assigned_to")
     readonly_fields = (
+        "look_at_it",
+        "conversation",
         "version",
         "sync_floor",
         "last_order",
@@ -92,6 +114,22 @@ class ThreadAdmin(admin.ModelAdmin):
     )
     show_full_result_count = False
     inlines = (MemberInline,)
+
+    @admin.display(description="look at it")
+    def look_at_it(self, thread: Thread) -> str:
+        """Where it can be read, and where it can be looked into."""
+        links = ((reverse("thread", args=[thread.pk]), "chat"), (reverse("playground-thread", args=[thread.pk]), "playground"))
+        return format_html_join(" · ", '<a href="{}">{}</a>', links)
+
+    @admin.display(description="conversation")
+    def conversation(self, thread: Thread) -> str:
+        """What was said last, oldest first."""
+        rows = thread.messages.select_related("author").filter(role__in=["user", "assistant"]).newest(SHOWN)
+        said = ((row.author.name if row.author else row.agent_name or row.role, row.created_at, _words(row)) for row in rows)
+        lines = (f"{name} · {at:%Y-%m-%d %H:%M}\n{text}" for name, at, text in said)
+        return format_html(
+            '<div class="conversation">{}</div>', format_html_join("", "<p>{}</p>", ((linebreaksbr(line),) for line in lines))
+        )
 
     def delete_model(self, request: HttpRequest, obj: Any) -> None:
         """With what is hidden behind it, and told to open pages."""
@@ -119,19 +157,49 @@ class MessageAdmin(RecordAdmin):
     """What was said."""
 
     list_display = ("__str__", "thread", "author", "agent_name", "status", "model", "created_at")
-    list_filter = ("role", "status", "agent_name")
+    list_filter = ("role", "status", "agent_name", ("sent_by", EmptyFieldListFilter), "created_at")
     list_select_related = ("thread", "author")
     search_fields = ("id", "thread__id", "author__username", "agent_name")
 
 
-@admin.register(Run)
-class RunAdmin(RecordAdmin):
-    """Answers and how they went."""
+class WhyFilter(admin.SimpleListFilter):
+    """Runs by why they failed."""
 
-    list_display = ("__str__", "thread", "requested_by", "attempt", "crashes", "step", "created_at", "ended_at")
-    list_filter = ("status", "agent")
+    title, parameter_name = "why it failed", "why"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The reasons of the last week."""
+        failed = Run.objects.filter(status=Run.Status.FAILED, ended_at__gte=timezone.now() - timedelta(days=7))
+        kinds = failed.order_by().annotate(kind=KT("error__kind")).values_list("kind", flat=True).distinct()
+        return [(kind, kind) for kind in sorted(filter(None, kinds))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Those of the chosen one."""
+        return queryset.filter(error__kind=self.value()) if self.value() else queryset
+
+
+class RunAdmin(RecordAdmin):
+    """Answers and how they went. Registered by `agents.admin`, which can stop them."""
+
+    list_display = ("__str__", "thread", "requested_by", "took", "tokens", "attempt", "crashes", "step", "created_at", "look_into_it")
+    list_filter = ("status", WhyFilter, "agent", "created_at", ("on_behalf_of", EmptyFieldListFilter))
     list_select_related = ("thread", "requested_by")
     search_fields = ("id", "thread__id", "requested_by__username", "worker")
+
+    @admin.display(description="took")
+    def took(self, run: Run) -> str:
+        """From its beginning to its end, or until now."""
+        return f"{((run.ended_at or timezone.now()) - run.started_at).total_seconds():.1f} s" if run.started_at else ""
+
+    @admin.display(description="tokens")
+    def tokens(self, run: Run) -> str:
+        """All of them."""
+        return f"{run.usage['total']:,}" if run.usage.get("total") else ""
+
+    @admin.display(description="look into it")
+    def look_into_it(self, run: Run) -> str:
+        """Where it can be understood."""
+        return format_html('<a href="{}">playground</a>', reverse("playground-thread", args=[run.thread_id]))
 
 
 @admin.register(Feedback)
@@ -162,7 +230,7 @@ class ToolCallAdmin(RecordAdmin):
     """What agents did."""
 
     list_display = ("__str__", "run", "thread", "step", "index", "created_at", "ended_at")
-    list_filter = ("status", "tool")
+    list_filter = ("status", "tool", "untrusted", "created_at")
     list_select_related = ("run", "thread")
     search_fields = ("id", "run__id", "thread__id", "tool", "provider_call_id")
 

@@ -18,7 +18,8 @@ from threads.models.run import RunQuerySet
 Position = tuple[int, int]
 # For so long a deleted thread can be brought back.
 UNDO = timedelta(hours=1)
-TRIALS = timedelta(days=7)
+# So long after their last activity threads that are not to be kept are deleted.
+KEPT_FOR = {Thread.Kind.TRIAL: timedelta(days=7), Thread.Kind.TEMPORARY: timedelta(hours=1)}
 AT_ONCE = 100
 
 
@@ -36,8 +37,10 @@ def delete_range(thread_id: UUID, start: Position, end: Position) -> int:
 
 
 def discard(thread: Thread) -> None:
-    """Let nobody find a thread any more, in any of its versions; until UNDO is over it can be brought back. An answer that is being
-    written ends as stopped."""
+    """Let nobody find a thread any more, in any of its versions; until UNDO is over it can be brought back, if it was to be kept. An
+    answer that is being written ends as stopped."""
+    if thread.head.kind == Thread.Kind.TEMPORARY:
+        return delete_thread(thread.head)
     with transaction.atomic():
         members = list(thread.head.members.values_list("user_id", flat=True))
         _mark_deleted(thread.head, timezone.now())
@@ -64,10 +67,14 @@ def _drop_trials(thread: Thread) -> None:
         delete_thread(trial)
 
 
-def forget_trials() -> int:
-    """Delete what was tried longer ago than TRIALS, some of it at once; says how many went."""
-    old = Thread.objects.filter(kind=Thread.Kind.TRIAL, last_activity__lt=timezone.now() - TRIALS)
-    doomed = list(old.order_by("last_activity")[:AT_ONCE])
+def forget_passing() -> int:
+    """Delete for good what is not to be kept and has nothing going on, some of it at once; says how many threads went."""
+    doomed: list[Thread] = []
+    for kind, age in KEPT_FOR.items():
+        old = Thread.objects.filter(kind=kind, last_activity__lt=timezone.now() - age)
+        # In another version of it somebody may just have said something.
+        quiet = old.exclude(branches__in=Thread.objects.filter(kind__in=Thread.HIDDEN, last_activity__gte=timezone.now() - age))
+        doomed += quiet.exclude(runs__in=Run.objects.live()).order_by("last_activity")[:AT_ONCE]
     for thread in doomed:
         delete_thread(thread)
     return len(doomed)

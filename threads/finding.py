@@ -20,7 +20,7 @@ MINE = """
 mine AS MATERIALIZED (
     SELECT t.id, t.last_activity, CASE WHEN t.kind = 'branch' AND t.root_id IS NOT NULL THEN t.root_id ELSE t.id END AS listed
     FROM threads_threadmember m JOIN threads_thread t ON t.id = m.thread_id
-    WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind NOT IN ('child', 'trial'))
+    WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind NOT IN ('child', 'trial', 'temp'))
 """
 # Everybody's messages with rare words, of which the person's own.
 BY_INDEX = """
@@ -47,7 +47,7 @@ EXPECTED = "EXPLAIN (FORMAT JSON) SELECT FROM threads_chunk WHERE tsv @@ %(query
 FIND_TITLES = """
 SELECT t.id, t.title, NULL, t.last_activity, ts_headline('simple', t.title, %(query)s::tsquery, %(options)s)
 FROM threads_threadmember m JOIN threads_thread t ON t.id = m.thread_id
-WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind NOT IN ('branch', 'child', 'trial')
+WHERE m.user_id = %(user)s AND t.deleted_at IS NULL AND t.kind NOT IN ('branch', 'child', 'trial', 'temp')
     AND to_tsvector('simple', t.title) @@ %(query)s::tsquery ORDER BY t.last_activity DESC LIMIT %(limit)s
 """
 # Split as the texts were, so that "4.5" and "foo-bar" are found.

@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 Json = dict[str, Any]
 # Kinds of threads that are in no list.
 HIDDEN = ("branch", "child")
-TRIAL = "trial"
+# What is tried in the playground, and what is not to be kept, is in no list either.
+TRIAL, TEMPORARY = "trial", "temp"
+UNLISTED = (*HIDDEN, TRIAL, TEMPORARY)
 
 # How a thread stands in the lists of those who have it there, by their ids.
 Marks = dict[str, Json]
@@ -41,7 +43,7 @@ SELECT json_build_object(
 """.format(
     name="coalesce(nullif(trim(u.first_name || ' ' || u.last_name), ''), u.username)",
     live="('queued', 'running', 'waiting')",
-    hidden=(*HIDDEN, TRIAL),
+    hidden=UNLISTED,
 )
 
 

@@ -1,7 +1,7 @@
 /** The page of one thread: makes its parts and ties them to the store. */
 import { ActivityPanel } from "#activity_panel";
 import { Announcer } from "#announcer";
-import { request, signIn } from "#api";
+import { attempt, request, signIn } from "#api";
 import { Badge } from "#badge";
 import { Composer } from "#composer";
 import { element, embedded } from "#element";
@@ -46,6 +46,13 @@ async function branch(message, text, agent) {
 async function fork(through) {
   const { id } = await request("POST", `${path}/forks`, { through, id: uuid7() });
   location.assign(`/threads/${id}/`);
+}
+
+/** A temporary thread becomes one like others. */
+async function keep() {
+  await request("PATCH", path, { temporary: false });
+  at("keep").parentElement.remove();
+  at("text").focus();
 }
 
 const remove = (message) => request("DELETE", `${path}/messages/${message}`);
@@ -135,6 +142,7 @@ const commands = () => [
   ...exports(),
 ];
 at("stop").addEventListener("click", stop);
+at("keep")?.addEventListener("click", () => attempt((text) => composer.complain(text), keep));
 // Whoever opens a card wants to read it, not to be carried to the end.
 at("messages").addEventListener("click", (event) => event.target.closest("summary") && scroll.release());
 store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));

@@ -35,7 +35,7 @@ function drawExamples() {
 }
 
 async function send({ id, text, files }) {
-  await request("POST", "/api/threads", { id: threadId, agent: chosen.name });
+  await request("POST", "/api/threads", { id: threadId, agent: chosen.name, temporary: at("temporary").checked });
   await request("POST", `/api/threads/${threadId}/messages`, { id, text, files: files.map((row) => row.id), agent: chosen.name });
   location.assign(`/threads/${threadId}/`);
 }

@@ -206,3 +206,22 @@ def test_out_and_in_again(enter: Enter, carol: Person) -> None:
     assert thread not in page.url
     expect(page.locator(".prose")).to_have_text("Twelve.")
     expect(entry(page, "To be kept")).to_have_count(2)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_temporary_thread_is_in_no_list_until_it_is_kept(enter: Enter, site: Site, size: dict[str, object]) -> None:
+    tina = site.person(f"tina{len(size)}")
+    titled(tina, "Usual")
+    page, other = enter(tina, **size).open("/threads/new/"), enter(tina).open("/threads/new/")
+    page.get_by_role("switch", name="Temporary").check()
+    page.locator("#text").fill("Between us [[tokens=3]]")
+    page.keyboard.press("Enter")
+    expect(page.locator(".answer .prose")).to_contain_text("w2")
+    titles = other.locator("#thread-list .entry-title")
+    expect(titles).to_have_text(["Usual"])
+    page.reload()
+    expect(page.locator(".answer .prose")).to_contain_text("w2")
+    page.get_by_role("button", name="Keep it").click()
+    expect(titles).to_have_text(["Between us [[tokens=3]]", "Usual"])
+    expect(page.get_by_role("button", name="Keep it")).to_have_count(0)
+    expect(page.locator("#text")).to_be_focused()

@@ -10,17 +10,24 @@ from uuid import UUID
 from django.conf import settings
 from django.contrib.postgres.indexes import GinIndex
 from django.contrib.postgres.search import SearchQuery, SearchRank, SearchVector
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
 
 from threads.changes import Change
 from threads.ids import uuid7
-from threads.rows import HIDDEN, TRIAL
+from threads.rows import HIDDEN, TEMPORARY, TRIAL, UNLISTED
 
 if TYPE_CHECKING:
     from threads.models.people import User
+
+
+# Of temporary threads there are none; the function is the one that the trigger calls.
+CHUNK = """
+SELECT threads_make_chunks(m) FROM threads_message m
+WHERE m.thread_id = ANY(%s) AND NOT EXISTS (SELECT FROM threads_chunk c WHERE c.message_id = m.id)
+"""
 
 
 class ThreadQuerySet(models.QuerySet["Thread"]):
@@ -35,8 +42,8 @@ class ThreadQuerySet(models.QuerySet["Thread"]):
         return self.kept().filter(members__user=user)
 
     def listed(self) -> "ThreadQuerySet":
-        """As a list shows them: newest activity first; hidden branches and what was only tried are left out."""
-        return self.exclude(kind__in=[*Thread.HIDDEN, TRIAL]).order_by("-last_activity", "-id")
+        """As a list shows them: newest activity first; hidden branches, what was only tried and what is not kept are left out."""
+        return self.exclude(kind__in=UNLISTED).order_by("-last_activity", "-id")
 
     def titled(self, words: str) -> "ThreadQuerySet":
         """Titles with these words, the best first; quotes, `or` and a minus work as in a search engine, the last word may be unfinished."""
@@ -61,6 +68,8 @@ class Thread(models.Model):
         CHILD = "child"
         # What somebody tries in the playground, on a copy that belongs to nobody: `agents.playground`.
         TRIAL = TRIAL
+        # In no list, not searched, and deleted soon: `threads.deleting`.
+        TEMPORARY = TEMPORARY
 
     # Seen only from their root, whose people they share.
     HIDDEN = HIDDEN
@@ -116,7 +125,7 @@ class Thread(models.Model):
         ]
         constraints = [
             models.CheckConstraint(condition=Q(status__in=["active", "archived"]), name="thread_status_known"),
-            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork", "child", "trial"]), name="thread_kind_known"),
+            models.CheckConstraint(condition=Q(kind__in=["main", "branch", "fork", "child", "trial", "temp"]), name="thread_kind_known"),
         ]
 
     def __str__(self) -> str:
@@ -175,6 +184,17 @@ class Thread(models.Model):
             for thread in self.locked(self.lines):
                 with Thread.changing(thread.pk) as change:
                     change.update_thread(**fields)
+
+    def keep(self) -> None:
+        """A temporary conversation becomes one like others: in the lists, and found."""
+        with transaction.atomic():
+            family = self.locked(self.head.family)
+            for thread in family:
+                if thread.kind == TEMPORARY:
+                    with Thread.changing(thread.pk) as change:
+                        change.update_thread(kind=Thread.Kind.MAIN)
+            with connection.cursor() as cursor:
+                cursor.execute(CHUNK, [[thread.pk for thread in family]])
 
     def admit(self, user: "User", role: str) -> None:
         """Let somebody in, or change what they may do; also into what is hidden behind the thread."""

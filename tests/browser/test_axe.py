@@ -1,0 +1,95 @@
+"""Every page against axe-core's rules of WCAG 2.2 A and AA, in both colour schemes and on a phone."""
+
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Enter
+from tests.browser.test_lists import PHONE
+from tests.browser.test_playground import answered
+from tests.site import Person, Site
+
+RULES = {"runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
+LOOKS: list[dict[str, Any]] = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"color_scheme": "light", **PHONE}]
+RICH = r"""[[reasoning=5 text="# Head\n\n- [x] done\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> said\n\n```python\nx = 1 # note\n```\n\n$x^2$ and [a link](https://example.org)"]]"""
+LOOKED_AT = {
+    "nobody": ["/accounts/sign-in/", "/accounts/sign-up/", "/nothing/"],
+    "customer": ["/threads/new/", "/usage/", "/invoices/", "/memories/"],
+    "operator": ["/inbox/", "/inbox/{thread}/"],
+    "tester": ["/admin/playground/", "/admin/playground/threads/{thread}/"],
+}
+
+
+@pytest.fixture(scope="module")
+def people(site: Site) -> dict[str, Person | None]:
+    return {"nobody": None, "customer": site.person("axel"), "operator": site.operator("axa"), "tester": site.tester("axton")}
+
+
+@pytest.fixture(scope="module")
+def thread(people: dict[str, Person | None]) -> str:
+    """Something of everything that a thread shows."""
+    customer = people["customer"]
+    assert customer
+    thread = customer.new_thread("banker")
+    answered(customer, thread, RICH)
+    customer.ask(thread, "[[fault=401]]")
+    customer.ask(thread, '[[tool=check_balance {}]][[tool=transfer {"source":"savings","target":"holidays","amount":500}]][[next]]Done.')
+    return thread
+
+
+def faults(page: Page) -> list[str]:
+    """What axe finds, each with a piece of where."""
+    found = Axe().run(page, options=RULES).response["violations"]
+    return [f"{each['id']} ({each['impact']}): {node['html'][:160]} {node['failureSummary']}" for each in found for node in each["nodes"]]
+
+
+def settled(page: Page) -> None:
+    if page.locator("#badge").count():
+        expect(page.locator("#badge")).to_have_text("Live")
+    if page.locator("#messages").count():
+        expect(page.locator("#messages .answer").last).to_be_visible()
+
+
+@pytest.mark.parametrize("look", LOOKS)
+@pytest.mark.parametrize("who", LOOKED_AT)
+def test_pages(enter: Enter, people: dict[str, Person | None], thread: str, who: str, look: dict[str, Any]) -> None:
+    tab = enter(people[who], bypass_csp=True, **look)
+    tab.expected.append("404")
+    for path in LOOKED_AT[who]:
+        page = tab.open(path.format(thread=thread))
+        settled(page)
+        assert faults(page) == [], path
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_a_thread_and_what_opens_in_it(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
+    page = enter(people["customer"], bypass_csp=True, **look).open(f"/threads/{thread}/")
+    settled(page)
+    page.evaluate("() => { for (const each of document.querySelectorAll('#messages details')) each.open = true; }")
+    assert faults(page) == []
+    page.get_by_role("button", name="Share").click()
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.keyboard.press("Control+k")
+    expect(page.get_by_role("combobox").last).to_be_visible()
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.locator("#messages").click(position={"x": 2, "y": 2})
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_be_visible()
+    assert faults(page) == []
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="More", exact=True).click()
+    assert faults(page) == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_what_a_link_shows(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
+    customer = people["customer"]
+    assert customer
+    tab = enter(None, bypass_csp=True, **look)
+    tab.page.goto(customer.post(f"/threads/{thread}/links").json()["url"])
+    expect(tab.page.locator(".shared .prose").last).to_be_visible()
+    assert faults(tab.page) == []
