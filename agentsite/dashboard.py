@@ -77,7 +77,7 @@ def _runs(now: datetime) -> charts.Chart:
     first = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
     ended = Run.objects.filter(ended_at__gte=first).order_by()
     rows = ended.annotate(at=TruncMinute("ended_at")).values_list("status", "at").annotate(n=Count("pk"))
-    return _columns([first + timedelta(minutes=n) for n in range(MINUTES)], rows, "runs", "%H:%M")
+    return _columns([first + timedelta(minutes=n) for n in range(MINUTES)], rows, "runs", "%H:%M", ("stopped", "succeeded", "failed"))
 
 
 def _tokens(now: datetime) -> charts.Chart:
@@ -86,18 +86,18 @@ def _tokens(now: datetime) -> charts.Chart:
     records = UsageRecord.objects.filter(created_at__gte=first).order_by().annotate(at=TruncHour("created_at"))
     sums = records.values_list("at").annotate(read=Sum(_total(INPUT)), written=Sum(_total(OUTPUT)))
     rows = [row for at, read, written in sums for row in (("read", at, read), ("written", at, written))]
-    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, "tokens", "%H:00")
+    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, "tokens", "%H:00", ("read", "written"))
 
 
 def _total(names: Sequence[str]) -> Any:
     return sum((F(name) for name in names[1:]), F(names[0]))
 
 
-def _columns(places: Sequence[datetime], rows: Any, unit: str, form: str) -> charts.Chart:
+def _columns(places: Sequence[datetime], rows: Any, unit: str, form: str, order: Sequence[str]) -> charts.Chart:
     layers: dict[str, dict[datetime, int]] = {}
     for name, at, number in rows:
         layers.setdefault(name, {})[at] = number
-    return charts.bars(places, layers, lambda at, name, number: f"{at:{form}}: {name}, {number:,} {unit}")
+    return charts.bars(places, layers, lambda at, name, number: f"{at:{form}}: {name}, {number:,} {unit}", order)
 
 
 def _failures(now: datetime) -> list[Failure]:

@@ -50,11 +50,17 @@ def tokens_of_day(day: date, name: str, number: int) -> str:
     return f"{day:%-d %B}: {name}, {number:,} tokens"
 
 
-def bars(days: Sequence[Place], amounts: Mapping[str, Mapping[Place, int]], say: Callable[[Place, str, int], str] = tokens_of_day) -> Chart:
-    """A bar a day (or whatever stands in its place), of pieces by name; the largest names have a colour of their own."""
+def bars(
+    days: Sequence[Place],
+    amounts: Mapping[str, Mapping[Place, int]],
+    say: Callable[[Place, str, int], str] = tokens_of_day,
+    order: Sequence[str] = (),
+) -> Chart:
+    """A bar a day (or whatever stands in its place), of pieces by name; the largest names have a colour of their own, or those of
+    `order` theirs."""
     totals = {name: sum(by_day.values()) for name, by_day in amounts.items()}
-    shown = sorted(totals, key=lambda name: (-totals[name], name))[: COLOURS if len(totals) <= COLOURS else COLOURS - 1]
-    layers = {name: dict(amounts[name]) for name in shown}
+    shown = list(order) or sorted(totals, key=lambda name: (-totals[name], name))[: COLOURS if len(totals) <= COLOURS else COLOURS - 1]
+    layers = {name: dict(amounts.get(name, {})) for name in shown}
     for name in totals.keys() - layers.keys():
         rest = layers.setdefault(OTHERS, {})
         for day, number in amounts[name].items():

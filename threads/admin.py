@@ -44,8 +44,8 @@ SHOWN = 30
 
 def _words(message: Message) -> str:
     """A message in a few words."""
-    calls = len(message.tool_call_ids)
-    return Truncator(message.text).chars(1000) or (f"({calls} tool calls)" if calls else "…")
+    calls = f"({len(message.tool_call_ids)} × tool)" if message.is_tool else "…"
+    return Truncator(message.text).chars(1000) or (f"({message.error['message']})" if message.error else calls)
 
 
 @admin.register(User)
@@ -115,6 +115,12 @@ class ThreadAdmin(admin.ModelAdmin):
     show_full_result_count = False
     inlines = (MemberInline,)
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """What was said comes first."""
+        said = ("look_at_it", "conversation")
+        rest = [name for name in self.get_fields(request, obj) if name not in said]
+        return [*([(None, {"fields": said})] if obj else []), ("The thread", {"fields": rest})]
+
     @admin.display(description="look at it")
     def look_at_it(self, thread: Thread) -> str:
         """Where it can be read, and where it can be looked into."""
@@ -181,7 +187,7 @@ class WhyFilter(admin.SimpleListFilter):
 class RunAdmin(RecordAdmin):
     """Answers and how they went. Registered by `agents.admin`, which can stop them."""
 
-    list_display = ("__str__", "thread", "requested_by", "took", "tokens", "attempt", "crashes", "step", "created_at", "look_into_it")
+    list_display = ("__str__", "thread", "requested_by", "took", "tokens", "attempt", "created_at", "look_into_it")
     list_filter = ("status", WhyFilter, "agent", "created_at", ("on_behalf_of", EmptyFieldListFilter))
     list_select_related = ("thread", "requested_by")
     search_fields = ("id", "thread__id", "requested_by__username", "worker")

@@ -28,7 +28,7 @@ export class ContextView {
     const right = told(built.request);
     const pairs = kept ? paired(told(kept), right) : right.map((each) => ({ right: each }));
     const differs = pairs.filter(({ left, right: other }) => kept && !(left && other)).length;
-    this.saw.replaceChildren(...(kept ? column(pairs, "left") : [element("p", { class: "muted" }, NOT_KEPT)]));
+    this.saw.replaceChildren(...(kept ? column(pairs, "left") : [element("li", { class: "muted" }, NOT_KEPT)]));
     this.now.replaceChildren(...column(pairs, "right", Boolean(kept)));
     this.size.textContent = `${built.tokens.toLocaleString()} of ${built.window.toLocaleString()} tokens${kept ? ` · ${differs ? `${differs} differ` : "no difference"}` : ""}`;
     this.notes.replaceChildren(...built.notes.map((note) => element("li", {}, note)));

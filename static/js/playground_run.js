@@ -68,7 +68,7 @@ export class RunView {
       element("th", { scope: "row" }, this.label(line)), element("td", { class: "strip" }, strip(line, end)),
       element("td", { class: "figure" }, seconds(line.seconds ?? (line.kind === "queue" ? line.bars[0].to / 1000 : null))),
       element("td", { class: "figure" }, seconds(line.first)), element("td", { class: "figure" }, usageInWords(line.usage ?? {}))));
-    return element("div", { class: "scrolls" }, element("table", { class: "gantt" }, element("caption", { class: "unseen" }, "Timeline of the run"), element("thead", {}, head), element("tbody", {}, ...body)));
+    return element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Timeline of the run" }, element("table", { class: "gantt" }, element("caption", { class: "unseen" }, "Timeline of the run"), element("thead", {}, head), element("tbody", {}, ...body)));
   }
 
   label({ label, detail, message, call, note }) {
