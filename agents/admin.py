@@ -1,27 +1,67 @@
 """What operators edit about answering."""
 
+from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin import EmptyFieldListFilter
+from django.db.models.fields.json import KT
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
 
 from agents import services
 from agents.models import RequestLog, RoutingSample
 from agents.people import HUMAN
 from agents.registry import all_agents
-from threads import admin as threads_admin
 from threads.access import OPERATE
 from threads.admin import RecordAdmin
 from threads.models import Run
 
 
-@admin.register(Run)
-class RunAdmin(threads_admin.RunAdmin):
-    """Answers; those that go on can be stopped."""
+class WhyFilter(admin.SimpleListFilter):
+    """Runs by why they failed."""
 
+    title, parameter_name = "why it failed", "why"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The reasons of the last week."""
+        failed = Run.objects.filter(status=Run.Status.FAILED, ended_at__gte=timezone.now() - timedelta(days=7))
+        kinds = failed.order_by().annotate(kind=KT("error__kind")).values_list("kind", flat=True).distinct()
+        return [(kind, kind) for kind in sorted(filter(None, kinds))]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        """Those of the chosen one."""
+        return queryset.filter(error__kind=self.value()) if self.value() else queryset
+
+
+@admin.register(Run)
+class RunAdmin(RecordAdmin):
+    """Answers and how they went; those that go on can be stopped."""
+
+    list_display = ("__str__", "thread", "requested_by", "took", "tokens", "attempt", "created_at", "look_into_it")
+    list_filter = ("status", WhyFilter, "agent", "created_at", ("on_behalf_of", EmptyFieldListFilter))
+    list_select_related = ("thread", "requested_by")
+    search_fields = ("id", "thread__id", "requested_by__username", "worker")
     actions = ("stop",)
+
+    @admin.display(description="took")
+    def took(self, run: Run) -> str:
+        """From its beginning to its end, or until now."""
+        return f"{((run.ended_at or timezone.now()) - run.started_at).total_seconds():.1f} s" if run.started_at else ""
+
+    @admin.display(description="tokens")
+    def tokens(self, run: Run) -> str:
+        """All of them."""
+        return f"{run.usage['total']:,}" if run.usage.get("total") else ""
+
+    @admin.display(description="look into it")
+    def look_into_it(self, run: Run) -> str:
+        """Where it can be understood."""
+        return format_html('<a href="{}">playground</a>', reverse("playground-thread", args=[run.thread_id]))
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         """For who may operate threads."""

@@ -2,11 +2,11 @@
 
 from functools import cache
 
-from agents import services
+from agents import sweeping
 from agents.worker import Worker
 
 
 @cache
 def process() -> Worker:
     """Made once, by the first run or by the start of the Celery worker."""
-    return Worker(services.sweep)
+    return Worker(sweeping.sweep)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from celery import current_app
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -39,7 +39,6 @@ TITLE_CHARS = 60
 TAKEN = "This id is taken by another message."
 # The hint that goes out with the commit is usually heard at once; after this the sweeper begins to repeat it.
 FIRST_HINT = timedelta(seconds=5)
-SWEEP_LOCK = 0x61676E74
 
 
 @dataclass(frozen=True)
@@ -180,7 +179,7 @@ def decide(user: User, thread: Thread, decisions: Sequence[Decision]) -> list[To
             call.decide(user, wanted[call.pk].approved, wanted[call.pk].reason)
         change.update_all(open_calls, "status", "decided_by", "decided_at", "reason", "ended_at")
         if run is not None and run.wake_in(change):
-            change.then(lambda: _hint(thread.pk))
+            change.then(lambda: hint(thread.pk))
     return open_calls
 
 
@@ -198,7 +197,7 @@ def answer_call(user: User, thread: Thread, call_id: UUID, result: Any) -> ToolC
         change.update(call, status=ToolCall.Status.SUCCEEDED, result=result, **facts)
         if run is not None and run.pk == call.run_id:
             if run.wake_in(change):
-                change.then(lambda: _hint(thread.pk))
+                change.then(lambda: hint(thread.pk))
         elif call.run is not None:
             _open_turn(change, user, call)
     return call
@@ -234,7 +233,7 @@ def end_run(run: AnyRun, status: str, error: dict[str, Any] | None = None, **sai
         if Run.objects.filter(thread_id=run.thread_id, status=Run.Status.QUEUED).exists():
             _enqueue(run.thread_id)
         if settings.DESCRIBE_THREADS and run.order == 0 and status == Run.Status.SUCCEEDED:
-            transaction.on_commit(lambda: _hint(run.thread_id, "agents.tasks.describe_thread"), robust=True)
+            transaction.on_commit(lambda: hint(run.thread_id, "agents.tasks.describe_thread"), robust=True)
 
 
 def requeue(run: Run) -> None:
@@ -242,44 +241,6 @@ def requeue(run: Run) -> None:
     with transaction.atomic():
         run.requeue()
         _enqueue(run.thread_id)
-
-
-def sweep() -> bool:
-    """Take runs back from dead workers, and hint again at queued ones. Of all processes, one at a time does it; says whether this did."""
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [SWEEP_LOCK])
-            if cursor.fetchone() != (True,):
-                return False
-        # Locked in one go, so that none is deleted meanwhile; one that is being changed has its turn with the next sweep.
-        stale = Thread.objects.filter(runs__in=Run.objects.expired()).select_for_update(no_key=True, of=("self",), skip_locked=True)
-        expired = list(Run.objects.expired().filter(thread__in=[thread.pk for thread in stale.order_by("pk")]))
-        for run in expired:
-            run.lose_lease()
-        overdue = _expire()
-        due = list(Run.objects.due()[:100])
-        Run.objects.filter(pk__in=[run.pk for run in due]).snooze()
-    for thread_id in dict.fromkeys([*(run.thread_id for run in [*expired, *due]), *overdue]):
-        if not _hint(thread_id):
-            break  # Each further one would wait for Redis again.
-    return True
-
-
-def _expire() -> list[UUID]:
-    """Close the questions that nobody answered in time; returns the threads whose runs go on."""
-    woken = []
-    overdue = ToolCall.objects.overdue()
-    late = Thread.objects.filter(tool_calls__in=overdue).select_for_update(no_key=True, of=("self",), skip_locked=True)
-    for thread_id in dict.fromkeys(thread.pk for thread in late.order_by("pk")[:100]):
-        with Thread.changing(thread_id) as change:
-            run = change.thread.runs.active().select_for_update(no_key=True).first()
-            calls = list(overdue.filter(thread_id=thread_id).select_for_update())
-            for call in calls:
-                call.status, call.ended_at = ToolCall.Status.EXPIRED, timezone.now()
-            change.update_all(calls, "status", "ended_at")
-            if run is not None and run.wake_in(change):
-                woken.append(thread_id)
-    return woken
 
 
 def _check_decision(decision: Decision, call: ToolCall | None) -> None:
@@ -301,10 +262,10 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
 
 
 def _enqueue(thread_id: UUID) -> None:
-    transaction.on_commit(lambda: _hint(thread_id), robust=True)
+    transaction.on_commit(lambda: hint(thread_id), robust=True)
 
 
-def _hint(thread_id: UUID, task: str = "agents.tasks.answer") -> bool:
+def hint(thread_id: UUID, task: str = "agents.tasks.answer") -> bool:
     """Say that the thread may have something to do. Redis being down costs a log line: the sweep repeats it."""
     try:
         current_app.send_task(task, [str(thread_id)])
@@ -386,7 +347,7 @@ def queue_answer(change: Change, prompt: Message, agent: str) -> Run:
 
 def queue_run(change: Change, user: User | None, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:
     """A queued run with its pending row, and the `new` rows before it; the workers are told."""
-    change.then(lambda: _hint(change.thread.pk))
+    change.then(lambda: hint(change.thread.pk))
     run = Run(
         thread=change.thread,
         prompt=prompt,

@@ -8,7 +8,7 @@ from uuid import UUID
 from celery import shared_task, signals
 from django.db import connection
 
-from agents import runner, services
+from agents import runner, sweeping
 from agents.describing import describe
 from agents.indexing import embed_in_background
 from agents.models import RequestLog
@@ -38,7 +38,7 @@ def answer(thread_id: str) -> None:
 @shared_task
 def sweep() -> None:
     """Backup of the sweeper in each worker, and beat's sign of life."""
-    services.sweep()
+    sweeping.sweep()
     Process.objects.note("beat_at")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents import services, tasks
+from agents import services, sweeping, tasks
 from agents.agent import Agent
 from agents.errors import ToolError
 from agents.tools import ToolContext, tool
@@ -373,7 +373,7 @@ def test_stopping_twice_is_harmless(ask: Ask, thread: Thread) -> None:
 def lose_worker(run: Run) -> None:
     """What the database shows after a worker died a while ago."""
     Run.objects.filter(pk=run.pk).update(lease_until="2000-01-01T00:00Z")
-    services.sweep()
+    sweeping.sweep()
 
 
 def test_a_dead_workers_run_is_continued(ask: Ask, thread: Thread) -> None:

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from agents import services, tasks
+from agents import services, sweeping, tasks
 from agents.agent import Agent
 from agents.errors import BadInput, Conflict
 from agents.services import Decision
@@ -181,7 +181,7 @@ def test_nobody_decides_in_time(ask: Ask, thread: Thread, alice: User, paid: lis
     ToolCall.objects.filter(pk=call.pk).update(expires_at=timezone.now() - timedelta(seconds=1))
     with pytest.raises(Conflict, match="time is over"):
         services.decide(alice, thread, [decision(call)])
-    services.sweep()
+    sweeping.sweep()
     assert go_on(thread, run).status == "succeeded"
     assert told(fake) == ["Nobody approved this call in time."]
     assert paid == []
@@ -224,7 +224,7 @@ def test_a_crash_after_the_approval_does_not_pay_twice(ask: Ask, thread: Thread,
     assert dead is not None
     assert dead.after_calls(set()) == "run"  # the worker dies right after it has committed `running`
     Run.objects.filter(pk=run.pk).update(lease_until=timezone.now() - timedelta(seconds=1))
-    services.sweep()
+    sweeping.sweep()
     assert go_on(thread, run).status == "succeeded"
     assert (run.tool_calls.get().status, paid) == ("unknown", [])
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from agents import services, tasks
+from agents import services, sweeping, tasks
 from agents.agent import Agent
 from agents.errors import AnswerFailed, BadInput, Busy
 from agents.generating import RESTART, generate, stream
@@ -169,7 +169,7 @@ def test_an_answer_of_a_dead_process_is_continued_by_a_worker(thread: Thread, al
         run = Run(thread=change.thread, prompt=prompt, order=prompt.order, agent="plain", requested_by=alice)
         run.begin(change, "a process that dies")
     Run.objects.filter(pk=run.pk).update(lease_until=timezone.now())
-    services.sweep()
+    sweeping.sweep()
     tasks.answer(str(thread.pk))
     run.refresh_from_db()
     assert (run.status, run.attempt) == ("succeeded", 2)

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as property_settings
 from hypothesis import strategies as st
 
-from agents import people, services, tasks
+from agents import people, services, sweeping, tasks
 from agents.agent import Agent
 from agents.context import ContextOptions
 from agents.errors import AgentError, ToolError
@@ -142,7 +142,7 @@ class Sequence:
             parts = [{"type": "tool-input-available", "toolCallId": pk, "toolName": "fine", "input": {}}]
             run.save_step(parts, 1, {}, {pk: {"status": "running"}} if self.random.random() < 0.5 else {})
         Run.objects.filter(pk=run.pk).update(lease_until="2020-01-01T00:00:00Z")
-        services.sweep()
+        sweeping.sweep()
 
     def retry(self) -> None:
         run = self.thread.runs.filter(status__in=["failed", "stopped"]).order_by("?").first()

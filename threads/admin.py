@@ -1,18 +1,15 @@
 """The admin: every model searchable; what is a record of what happened can be read, not changed."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.core.exceptions import ValidationError
-from django.db.models.fields.json import KT
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 
@@ -29,7 +26,6 @@ from threads.models import (
     Memory,
     Message,
     Process,
-    Run,
     ShareLink,
     Thread,
     ThreadMember,
@@ -166,46 +162,6 @@ class MessageAdmin(RecordAdmin):
     list_filter = ("role", "status", "agent_name", ("sent_by", EmptyFieldListFilter), "created_at")
     list_select_related = ("thread", "author")
     search_fields = ("id", "thread__id", "author__username", "agent_name")
-
-
-class WhyFilter(admin.SimpleListFilter):
-    """Runs by why they failed."""
-
-    title, parameter_name = "why it failed", "why"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The reasons of the last week."""
-        failed = Run.objects.filter(status=Run.Status.FAILED, ended_at__gte=timezone.now() - timedelta(days=7))
-        kinds = failed.order_by().annotate(kind=KT("error__kind")).values_list("kind", flat=True).distinct()
-        return [(kind, kind) for kind in sorted(filter(None, kinds))]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Those of the chosen one."""
-        return queryset.filter(error__kind=self.value()) if self.value() else queryset
-
-
-class RunAdmin(RecordAdmin):
-    """Answers and how they went. Registered by `agents.admin`, which can stop them."""
-
-    list_display = ("__str__", "thread", "requested_by", "took", "tokens", "attempt", "created_at", "look_into_it")
-    list_filter = ("status", WhyFilter, "agent", "created_at", ("on_behalf_of", EmptyFieldListFilter))
-    list_select_related = ("thread", "requested_by")
-    search_fields = ("id", "thread__id", "requested_by__username", "worker")
-
-    @admin.display(description="took")
-    def took(self, run: Run) -> str:
-        """From its beginning to its end, or until now."""
-        return f"{((run.ended_at or timezone.now()) - run.started_at).total_seconds():.1f} s" if run.started_at else ""
-
-    @admin.display(description="tokens")
-    def tokens(self, run: Run) -> str:
-        """All of them."""
-        return f"{run.usage['total']:,}" if run.usage.get("total") else ""
-
-    @admin.display(description="look into it")
-    def look_into_it(self, run: Run) -> str:
-        """Where it can be understood."""
-        return format_html('<a href="{}">playground</a>', reverse("playground-thread", args=[run.thread_id]))
 
 
 @admin.register(Feedback)

@@ -7,6 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Enter
+from tests.browser.test_hostile import TOO_WIDE
 from tests.browser.test_lists import PHONE
 from tests.browser.test_playground import answered
 from tests.site import Person, Site
@@ -63,6 +64,21 @@ def test_pages(enter: Enter, people: dict[str, Person | None], thread: str, who:
         page = tab.open(path.format(thread=thread))
         settled(page)
         check(page)
+
+
+@pytest.mark.parametrize("who", LOOKED_AT)
+def test_at_400_percent_nothing_is_cut_off(enter: Enter, people: dict[str, Person | None], thread: str, who: str) -> None:
+    """A window of 1280 × 1024 at 400 % is as wide as this (WCAG 1.4.10)."""
+    tab = enter(people[who], viewport={"width": 320, "height": 256})
+    tab.expected.append("404")
+    for path in LOOKED_AT[who]:
+        page = tab.open(path.format(thread=thread))
+        settled(page)
+        assert page.evaluate(TOO_WIDE) == [], path
+        if page.locator("#text").count():
+            page.locator("#text").focus()
+            box = page.locator("#text").bounding_box()
+            assert box and 0 <= box["y"] < 256, "what one writes can be seen"
 
 
 @pytest.mark.parametrize("look", LOOKS)
