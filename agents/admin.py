@@ -70,7 +70,8 @@ class RunAdmin(RecordAdmin):
     @admin.action(description="Stop the chosen runs", permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """What they have said is kept. Asks once more."""
-        live = list(queryset.live().select_related("thread"))
+        # By their ids alone: meanwhile a queued one may run, and the list's filter not have it any more.
+        live = list(Run.objects.live().filter(pk__in=request.POST.getlist("_selected_action")).select_related("thread"))
         if "confirmed" not in request.POST:
             asked = {"title": "Stop these runs?", "question": "They end now; what they have said so far is kept."}
             chosen = {"opts": self.model._meta, "action": "stop", "rows": live, "chosen": [run.pk for run in live]}

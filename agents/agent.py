@@ -9,7 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.context_options import ContextOptions
-from agents.handoffs import handoff_tool
+from agents.handoffs import HAND_OVER, handoff_tool
 from agents.results import Step, StopCondition
 from agents.streaming import Chunk, StreamOptions
 from agents.tools import Tool, tool_from
@@ -127,10 +127,13 @@ class Agent:
         return replace(self, **changed) if changed else self
 
     def in_thread(self, options: Mapping[str, Any]) -> "Agent":
-        """The same agent with the options of a thread, which are for any agent: of the tools only its own count."""
-        if "tools" in options:
-            options = {**options, "tools": [name for name in options["tools"] or [] if name in self.toolbox]}
-        return self.stored(options)
+        """The same agent with the options of a thread, which are for any agent: of the tools only its own count, passing the conversation
+        on among them."""
+        if "tools" not in options:
+            return self.stored(options)
+        chosen = [name for name in options["tools"] or [] if name in self.toolbox]
+        own = self if HAND_OVER in chosen else replace(self, handoffs=())
+        return own.stored({**options, "tools": [name for name in chosen if name != HAND_OVER]})
 
     def stored(self, options: Mapping[str, Any]) -> "Agent":
         """The same agent with stored options; BadInput names the one that cannot be."""

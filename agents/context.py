@@ -216,13 +216,20 @@ def _found(asked: Asked, options: ContextOptions, given: Embed | None) -> tuple[
     if everywhere and owner is None:
         return [], {}
     pk = thread.pk if thread else None
-    scope = search.Scope(thread=pk, owner=owner, before=(order, 0) if order is not None else None)
+    scope = search.Scope(pk, owner, (order, 0) if order is not None else None, _copied(thread) if owner else [])
     legs = {"words": search.by_words(scope, asked.text, wanted.limit)} if wanted.text_search else {}
     payer = Owner(asked.payer or (thread.owner_id if thread else None), pk)
     legs |= _likenesses(scope, asked.text, wanted, given, payer) if wanted.vector_search else {}
     hits = search.fused(*legs.values(), limit=wanted.limit)
     why = {message: {"score": score, "found": _places(message, legs)} for message, score in hits.items()}
     return search.with_neighbours(hits, *wanted.message_range, not_from=(pk, order if order is not None else 2**31 - 1)), why
+
+
+def _copied(thread: Thread | None) -> list[UUID]:
+    """What a trial is a copy of: there is the answer that it is to be compared with."""
+    if thread is None or thread.kind != Thread.Kind.TRIAL or thread.parent is None:
+        return []
+    return list(thread.parent.lines.values_list("pk", flat=True))
 
 
 def _places(message: UUID, legs: Mapping[str, list[search.Hit]]) -> list[dict[str, Any]]:

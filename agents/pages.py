@@ -12,10 +12,9 @@ from django.templatetags.static import static
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from agents import playground_api
 from agents.api import agents as agent_rows
 from agents.attachments import file_of
-from agents.playground_api import NOBODY, agent_row
-from agents.registry import offered
 from threads.access import WHY, is_operator, is_tester, thread_for
 from threads.inbox import waiting_rows
 from threads.lists import listing
@@ -97,11 +96,11 @@ def playground(request: HttpRequest, thread_id: UUID | None = None) -> HttpRespo
     owner = found.owner if found else None
     context = {
         "me": person(user),
-        "user": person(owner) or ({"id": NOBODY, "name": "nobody"} if found else None),
+        "user": person(owner) or ({"id": playground_api.NOBODY, "name": "nobody"} if found else None),
         "owner": owner,
         "thread": found,
         "snapshot": snapshot(found.pk) if found else None,
-        "agents": [agent_row(agent) for agent in offered(owner, found)],
+        "agents": playground_api.agent_rows(owner, found),
         "smooth": settings.SMOOTH_CHARS,
         "base": f"{reverse('playground')}threads/",
     }

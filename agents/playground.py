@@ -4,13 +4,13 @@ What is tried is a run like any other, in a hidden copy of the conversation (a t
 acts. Who tries pays; memories, searches and tools are those of the person whose conversation it is. After a week it is deleted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from agents import services
 from agents.accounting import redacted
@@ -18,7 +18,7 @@ from agents.agent import Agent
 from agents.asking import request_of
 from agents.attachments import sources
 from agents.budget import Fitted
-from agents.context import Context, context_of, fetch_context, told_by
+from agents.context import Context, ContextOptions, context_of, fetch_context, told_by
 from agents.errors import BadInput, Conflict
 from agents.providers.openai import body_of
 from agents.registry import all_agents, get_agent, offered
@@ -61,17 +61,24 @@ def try_out(tester: User, thread: Thread, trial: Trial, *, text: str = "", promp
         raise BadInput("message", "Only a prompt can be answered anew.")
     trial.of(thread)
     person = (prompt.author if prompt else None) or thread.owner
-    options = {**trial.options, "log_requests": True}
+    # Of the thread, so that whom the conversation is passed to has no others.
+    tools = {"tools": trial.options["tools"]} if trial.options.get("tools") is not None else {}
+    options = {name: value for name, value in trial.options.items() if name not in tools} | {"log_requests": True}
     asked = text or (prompt.text if prompt else "")
     files = prompt.file_parts if prompt else []
     if pk is not None and (existing := Thread.objects.filter(pk=pk).first()):
         return _tried(tester, thread, existing)
-    with transaction.atomic():
-        copy = fork(thread, tester, kind="trial", before=prompt, pk=pk)
-        agent = trial.agent or thread.default_agent
-        message, run = services.send(tester, copy, asked, files=files, agent=agent, options=options, on_behalf_of=person)
-        if run is not None and prompt is not None and not text:
-            _bring_along(run, prompt)
+    try:
+        with transaction.atomic():
+            copy = fork(thread, tester, kind="trial", before=prompt, pk=pk)
+            copy.options |= tools
+            copy.save(update_fields=["options"])
+            agent = trial.agent or thread.default_agent
+            message, run = services.send(tester, copy, asked, files=files, agent=agent, options=options, on_behalf_of=person)
+            if run is not None and prompt is not None and not text:
+                _bring_along(run, prompt)
+    except IntegrityError as error:
+        raise Conflict("This id is taken.") from error  # by a trial that was begun at the same moment
     return copy, message, run
 
 
@@ -83,10 +90,14 @@ def _tried(tester: User, thread: Thread, trial: Thread) -> Asked:
     return trial, run.prompt, run
 
 
+def _first_given(prompt: Message) -> Run | None:
+    """The first answer that was told more than the rows."""
+    return prompt.answers.exclude(given={}).order_by("created_at").first()
+
+
 def _bring_along(run: Run, prompt: Message) -> None:
     """What the first answer was given besides the rows."""
-    first = prompt.answers.exclude(given={}).order_by("created_at").first()
-    if first is not None:
+    if first := _first_given(prompt):
         Run.objects.filter(pk=run.pk).update(given={name: value for name, value in first.given.items() if name != "before"})
         run.files.set(first.files.all())
 
@@ -147,22 +158,28 @@ def preview(
 def _context(tester: User, thread: Thread, agent: Agent, text: str, prompt: Message | None, step: Message | None) -> Context:
     options = agent.context_options
     if step is not None and step.run is not None:
-        run = step.run
-        run.on_behalf_of, run.requested_by = run.person, tester  # never saved: who looks pays for the search
-        return context_of(run, options, until=step.step_order)
+        return _as_of(step.run, tester, options, step.step_order)
+    if prompt is not None and not text and (first := _first_given(prompt)):
+        return _as_of(first, tester, options, prompt.step_order + 1)
     if prompt is not None:
         person = prompt.author or thread.owner
         context = fetch_context(target=prompt, user=person, payer=tester, text=text, options=options)
         context.existing = []
-        context.prompt = [_unsaved(thread, text, person)] if text else context.prompt
+        context.prompt = [_unsaved(thread, text, person, prompt.file_parts)] if text else context.prompt
         return context
     context = fetch_context(thread=thread, user=thread.owner, payer=tester, text=text, options=options)
     context.prompt = [_unsaved(thread, text, thread.owner)] if text else []
     return context
 
 
-def _unsaved(thread: Thread, text: str, author: User | None) -> Message:
-    return Message(thread=thread, order=thread.last_order + 1, step_order=0, role="user", author=author, content=services.said(text))
+def _as_of(run: Run, tester: User, options: ContextOptions, until: int) -> Context:
+    run.on_behalf_of, run.requested_by = run.person, tester  # never saved: who looks pays for the search
+    return context_of(run, options, until=until)
+
+
+def _unsaved(thread: Thread, text: str, author: User | None, files: Sequence[Json] = ()) -> Message:
+    content = services.said(text, files)
+    return Message(thread=thread, order=thread.last_order + 1, step_order=0, role="user", author=author, content=content)
 
 
 def _rows(context: Context, told: Fitted) -> list[Json]:

@@ -7,19 +7,21 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.http import Http404
 from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue
 
 from agents import playground
 from agents.agent import Agent
+from agents.context_options import ContextOptions
 from agents.errors import BadInput
 from agents.models import RequestLog
 from agents.playground import Trial
 from agents.registry import get_agent, offered
 from threads.access import SignedRequest, require_tester, thread_for
 from threads.api import checked_limit
+from threads.lists import cursor_of
 from threads.models import ApiKey, Message, Run, Thread, ToolCall, User
 from threads.rows import Json, message_row, person, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
@@ -77,7 +79,7 @@ def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None
     require_tester(request.user)
     where = thread_for(request.user, thread, "test") if thread else None
     owner = where.owner if where else _user(user) if user else None
-    return {"agents": [agent_row(each) for each in offered(owner, where)]}
+    return {"agents": agent_rows(owner, where)}
 
 
 @router.get("/users")
@@ -101,12 +103,13 @@ def users(request: SignedRequest, search: str = "", limit: int = 50) -> Json:
 
 
 @router.get("/threads")
-def threads(request: SignedRequest, user: str, before: datetime | None = None, limit: int = 50) -> Json:
+def threads(request: SignedRequest, user: str, before: str = "", limit: int = 50) -> Json:
     """A user's threads (`none`: nobody's), newest activity first, with what was said last in each; `before` continues a page."""
     require_tester(request.user)
     found = Thread.objects.kept().listed().filter(owner=None if user == NOBODY else _user(_uuid(user, "user")))
     if before:
-        found = found.filter(last_activity__lt=before)
+        moment, pk = cursor_of(before)
+        found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
     last = Message.objects.filter(thread=OuterRef("pk")).order_by("-order", "-step_order").values("pk")[:1]
     speaker = (
         Message.objects.filter(thread=OuterRef("pk")).exclude(agent_name="").order_by("-order", "-step_order").values("agent_name")[:1]
@@ -119,7 +122,7 @@ def threads(request: SignedRequest, user: str, before: datetime | None = None, l
     listed = [
         rows[str(pk)] | {"last_agent": speaker or "", "last_message": _excerpt(newest.get(message))} for pk, message, speaker in shown
     ]
-    return {"threads": listed, "before": listed[-1]["last_activity"] if len(listed) == limit else None}
+    return {"threads": listed, "before": f"{listed[-1]['last_activity']},{listed[-1]['id']}" if len(listed) == limit else None}
 
 
 @router.post("/threads", response={201: Any})
@@ -138,6 +141,9 @@ def messages(request: SignedRequest, thread_id: UUID, before: int | None = None,
     thread = thread_for(request.user, thread_id, "test")
     with one_moment():
         rows, runs, calls, more = page(thread, before, checked_limit(limit))
+        prefetch_related_objects(rows, "sent_by")
+        prefetch_related_objects(runs, "requested_by", "on_behalf_of")
+        prefetch_related_objects(calls, "decided_by")
     all_calls = [_call(call) for call in calls]
     return {"messages": [_message(row) for row in rows], "runs": [_run(run) for run in runs], "tool_calls": all_calls, "before": more}
 
@@ -225,8 +231,12 @@ def _message_in(thread: Thread, pk: UUID | None, field: str) -> Message | None:
     return found
 
 
-def agent_row(agent: Agent) -> Json:
-    """How an agent is made."""
+def agent_rows(owner: User | None, thread: Thread | None) -> list[Json]:
+    """How the agents are made that are offered there, with what the thread wants otherwise."""
+    return [_agent(each.in_thread(thread.options if thread else {})) for each in offered(owner, thread)]
+
+
+def _agent(agent: Agent) -> Json:
     tools = [tool.schema["function"] | {"needs_approval": bool(tool.needs_approval)} for tool in agent.toolbox.values()]
     return {
         "name": agent.name,
@@ -248,16 +258,22 @@ def agent_row(agent: Agent) -> Json:
 def _message(message: Message) -> Json:
     more = ("is_tool", "reasoning", "sources", "warnings", "provider_metadata", "timing")
     copied = str(message.copied_from) if message.copied_from else None
-    return (
-        message_row(message) | {name: getattr(message, name) for name in more} | {"thread": str(message.thread_id), "copied_from": copied}
-    )
+    where = {"thread": str(message.thread_id) if message.thread_id else None}
+    return message_row(message) | {name: getattr(message, name) for name in more} | {"copied_from": copied} | where
 
 
 def _run(run: Run) -> Json:
     times = {name: _time(getattr(run, name)) for name in ("queued_at", "lease_until", "wake_at")}
     people = {"requested_by": person(run.requested_by), "on_behalf_of": person(run.on_behalf_of)}
-    plain = {name: getattr(run, name) for name in ("order", "step", "crashes", "worker", "options", "given")}
-    return run_row(run) | {"thread": str(run.thread_id)} | people | plain | times
+    plain = {name: getattr(run, name) for name in ("order", "step", "crashes", "worker", "given")}
+    return run_row(run) | {"thread": str(run.thread_id), "options": _options(run)} | people | plain | times
+
+
+def _options(run: Run) -> Json:
+    """What the call wanted otherwise; its context options in full, as what it did not name was as usual, not as the agent's."""
+    options: Json = run.options
+    context = options.get("context_options")
+    return options | ({"context_options": ContextOptions.model_validate(context).model_dump()} if context else {})
 
 
 def _call(call: ToolCall) -> Json:

@@ -258,7 +258,7 @@ def _open_turn(change: Change, user: User, call: ToolCall) -> None:
     assert run is not None
     answer = call.result if isinstance(call.result, str) else json.dumps(call.result, ensure_ascii=False)
     content = [{"type": "text", "text": answer[: settings.MAX_PROMPT_CHARS]}]
-    _save_prompt(change, Sender(user), content, run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
+    _save_prompt(change, Sender(user, run.on_behalf_of), content, run.agent, uuid7(), {}, answer=not change.thread.awaits_human)
 
 
 def _enqueue(thread_id: UUID) -> None:
@@ -342,7 +342,7 @@ def _save_prompt(
 
 def queue_answer(change: Change, prompt: Message, agent: str) -> Run:
     """Queue an answer to a message that has none, as part of a change."""
-    return queue_run(change, prompt.author, prompt, agent)
+    return queue_run(change, prompt.sent_by or prompt.author, prompt, agent, on_behalf_of=prompt.author if prompt.sent_by else None)
 
 
 def queue_run(change: Change, user: User | None, prompt: Message, agent: str, *new: Message, **columns: Any) -> Run:

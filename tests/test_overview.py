@@ -76,7 +76,8 @@ def test_runs_that_go_on_can_be_stopped_in_the_admin(ask: Ask, alice: User, thre
     assert page.status_code == 200 and page.content.count(b'name="_selected_action"') == 1
     run.refresh_from_db()
     assert run.status == "queued"
-    client.post("/admin/threads/run/", asked | {"confirmed": "yes"})
+    Run.objects.filter(status="queued").update(wake_at=timezone.now())
+    client.post("/admin/threads/run/?status__exact=waiting", {"action": "stop", "_selected_action": every, "confirmed": "yes"})
     assert sorted(Run.objects.values_list("status", flat=True)) == ["stopped", "succeeded"]
     staff = User.objects.create_user("staff", is_staff=True)
     staff.user_permissions.add(Permission.objects.get(codename="view_run"))
@@ -87,6 +88,10 @@ def test_a_thread_is_a_conversation_in_the_admin(ask: Ask, thread: Thread, root:
     ask("Where is <it>? [[tokens=2]]")
     page = client_of(root).get(f"/admin/threads/thread/{thread.pk}/change/").content.decode()
     assert "Where is &lt;it&gt;?" in page and "w0 w1" in page and f"/admin/playground/threads/{thread.pk}/" in page
+    staff = User.objects.create_user("staff", is_staff=True)
+    staff.user_permissions.add(Permission.objects.get(codename="view_thread"))
+    page = client_of(staff).get(f"/admin/threads/thread/{thread.pk}/change/").content.decode()
+    assert "w0 w1" not in page and "Conversation" not in page
 
 
 def test_runs_are_filtered_by_why_they_failed(ask: Ask, root: User, client_of: ClientOf) -> None:

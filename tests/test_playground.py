@@ -18,6 +18,7 @@ from agents.delegation import agent_tool
 from agents.indexing import embed_in_background
 from agents.memory import remember
 from agents.playground import Trial
+from agentsite.samples.helpdesk import ask_human
 from billing.models import UsageRecord
 from threads.copying import fork
 from threads.deleting import delete_thread, discard, forget_passing
@@ -82,7 +83,7 @@ def test_a_prompt_is_tried_on_a_copy(ask: Ask, desk: Playground, tester: User, a
     assert words(thread.pk) == ["one [[tokens=1]]", "w0 "] and Thread.objects.get(pk=thread.pk).version == version
     trial = run.thread
     assert (trial.kind, trial.parent, trial.owner) == ("trial", thread, None)
-    assert [(member.user, member.role) for member in trial.members.all()] == [(tester, "owner")]
+    assert [(member.user, member.role) for member in trial.members.all()] == [(tester, "writer")]
     assert run.prompt and (run.prompt.author, run.prompt.sent_by) == (alice, tester)
     assert (run.requested_by, run.on_behalf_of) == (tester, alice)
     assert set(UsageRecord.objects.filter(run_id=run.pk).values_list("user_id", flat=True)) == {tester.pk}
@@ -162,6 +163,60 @@ def test_nobody_else_finds_a_trial(ask: Ask, desk: Playground, tester: User, ali
     other = desk.get("/threads", user=str(alice.pk))["threads"]
     assert [row["id"] for row in other] == [str(thread.pk)]
     assert [row["id"] for row in desk.get("/users")["users"]] == [str(alice.pk)]
+
+
+def test_a_trial_can_neither_be_shared_nor_copied(desk: Playground, thread: Thread, tester: User, bob: User, client_of: ClientOf) -> None:
+    run = answered(desk.post(f"/threads/{thread.pk}/generate", text="one [[tokens=1]]"))
+    client, path = client_of(tester), f"/api/threads/{run.thread_id}"
+    wrong: list[tuple[str, dict[str, Any], int]] = [
+        ("links", {}, 403),
+        ("members", {"username": "bob"}, 403),
+        ("forks", {}, 409),
+        ("branches", {"message": str(run.prompt_id)}, 409),
+    ]
+    for what, body, status in wrong:
+        assert client.post(f"{path}/{what}", body, content_type=JSON).status_code == status, what
+    assert Thread.objects.count() == 2
+    desk.post(f"/threads/{run.thread_id}/generate", text="two [[tokens=1]]")
+
+
+def test_a_question_in_a_trial_is_answered_by_its_maker(
+    desk: Playground, tester: User, alice: User, thread: Thread, client_of: ClientOf, offered: dict[str, Agent]
+) -> None:
+    offered["plain"] = Agent("plain", tools=[ask_human])
+    run = answered(desk.post(f"/threads/{thread.pk}/generate", text='[[tool=ask_human {"question":"Which?"}]] [[next]] [[tokens=1]]'))
+    call = run.tool_calls.get()
+    path = f"/api/threads/{run.thread_id}/tool-calls/{call.pk}/result"
+    assert client_of(alice).post(path, {"result": "This"}, content_type=JSON).status_code == 404
+    assert client_of(tester).post(path, {"result": "This"}, content_type=JSON).status_code == 200
+    tasks.answer(str(run.thread_id))
+    run.refresh_from_db()
+    assert run.status == "succeeded"
+
+
+def test_a_trial_does_not_find_the_answer_it_is_compared_with(
+    ask: Ask, desk: Playground, alice: User, thread: Thread, fake: Any, offered: dict[str, Agent]
+) -> None:
+    search = SearchOptions(limit=5, text_search=True, message_range=(2, 2))
+    offered["plain"] = Agent("plain", context_options=ContextOptions(search_other_threads=True, search_options=search))
+    save_messages(Thread.start(alice).pk, ["Another zebra"], author=alice)
+    prompt, _ = ask("A zebra [[tokens=3]]")
+    answered(desk.post(f"/threads/{thread.pk}/generate", message=str(prompt.pk)))
+    told = [message["content"] for message in fake.requests[-1].body["messages"]]
+    assert told == ["Another zebra", "A zebra [[tokens=3]]"]
+
+
+def test_tools_that_are_taken_away_stay_away_when_the_conversation_is_passed_on(
+    desk: Playground, thread: Thread, fake: Any, offered: dict[str, Agent]
+) -> None:
+    offered["first"] = Agent("first", tools=[remember], handoffs=["weather"])
+    path = f"/threads/{thread.pk}/generate"
+    answered(desk.post(path, text="one [[tokens=1]]", agent="first", options={"tools": []}))
+    assert "tools" not in fake.requests[-1].body
+    passed = '[[tool=hand_over {"to":"weather","reason":"x"}]] [[next]] [[tokens=1]]'
+    run = answered(desk.post(path, text=passed, agent="first", options={"tools": ["hand_over"]}))
+    assert run.agent == "weather" and "tools" not in fake.requests[-1].body
+    assert [tool["function"]["name"] for tool in fake.requests[-2].body["tools"]] == ["hand_over"]
 
 
 def test_what_fails_in_a_trial_waits_for_no_operator(desk: Playground, thread: Thread) -> None:
@@ -341,6 +396,26 @@ def test_other_threads_are_searched_for_the_person_not_for_the_tester(desk: Play
     how = {"context_options": {"search_other_threads": True, "search_options": wanted}}
     told = desk.post(f"/threads/{thread.pk}/context", 200, text="zebra", options=how)
     assert [each["row"]["content"][0]["text"] for each in told["rows"]] == ["Alice's zebra", "zebra"]
+
+
+def test_agents_are_shown_as_the_thread_wants_them(desk: Playground, thread: Thread) -> None:
+    Thread.objects.filter(pk=thread.pk).update(options={"instructions": "Speak softly."})
+    (plain,) = [agent for agent in desk.get("/agents", thread=str(thread.pk))["agents"] if agent["name"] == "plain"]
+    assert plain["instructions"] == "Speak softly."
+
+
+def test_context_options_of_a_run_are_shown_in_full(ask: Ask, desk: Playground) -> None:
+    _, run = ask("one [[tokens=1]]", options={"context_options": {"search_options": {"limit": 3}}})
+    shown = desk.get(f"/runs/{run.pk}")["run"]["options"]["context_options"]
+    assert shown["search_options"]["limit"] == 3 and shown["search_options"]["message_range"] == [2, 1] and shown["recent_messages"] == 100
+
+
+def test_a_preview_has_what_the_prompt_brought_along(desk: Playground, alice: User, thread: Thread, fake: Any) -> None:
+    generating.generate("plain", "one [[tokens=1]]", thread=thread, user=alice, messages=["Mind the gap."])
+    prompt = thread.messages.get(role="user")
+    told = desk.post(f"/threads/{thread.pk}/context", 200, message=str(prompt.pk))
+    assert told["request"]["messages"] == fake.requests[-1].body["messages"]
+    assert [(each["source"], each["row"]["thread"]) for each in told["rows"]] == [("input", None), ("prompt", str(thread.pk))]
 
 
 def test_a_preview_leaves_nothing_behind(ask: Ask, desk: Playground, thread: Thread) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
 
-from threads.errors import BadInput
+from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
 from threads.models import Message, Thread, ThreadMember, ToolCall, User
 from threads.models.message import MessageQuerySet
@@ -72,9 +72,11 @@ def fork(
 ) -> Thread:
     """A new thread with the settled turns of this one, up to and including `through`, or up to `before` without it.
 
-    A fork belongs to its maker alone. A branch takes owner, members and operator from its head and is in no list. A trial is its maker's
-    too, but nobody owns it: what was said in it is found nowhere else. `pk` is a new id.
+    A fork belongs to its maker alone. A branch takes owner, members and operator from its head and is in no list. A trial is seen by its
+    maker, but nobody owns it: what was said in it is found nowhere else, and it can only be tried again (Conflict). `pk` is a new id.
     """
+    if kind != TRIAL and thread.head.kind == TRIAL:
+        raise Conflict("What was only tried is not copied.")
     for name, message in (("through", through), ("before", before)):
         if message is not None and message.thread_id != thread.pk:
             raise BadInput(name, "This message is in another thread.")
@@ -101,12 +103,21 @@ def fork(
             parent=thread,
             fork_order=last.order if last else None,
             fork_step=last.step_order if last else None,
+            **(_as_told(thread, before) if kind == TRIAL else {}),
         )
-        members = [(m.user_id, m.role) for m in root.members.all()] if shared else [(user.pk, ThreadMember.Role.OWNER)]
+        own = ThreadMember.Role.WRITER if kind == TRIAL else ThreadMember.Role.OWNER
+        members = [(m.user_id, m.role) for m in root.members.all()] if shared else [(user.pk, own)]
         ThreadMember.objects.bulk_create(ThreadMember(thread=copy, user_id=pk, role=role) for pk, role in members)
         _copy(kept, copy.pk, 0)
     copy.refresh_from_db()
     return copy
+
+
+def _as_told(thread: Thread, before: Message | None) -> dict[str, Any]:
+    """What else of a thread an answer depends on; its summary only if that ends before the prompt."""
+    known = thread.summarised_to
+    later = before is not None and known is not None and known >= before.order
+    return {"metadata": thread.metadata} | ({} if later else {"summary": thread.summary, "summarised_to": known})
 
 
 def clone(

@@ -14,6 +14,7 @@ from threads import broadcast
 from threads.files import vacuum
 from threads.models import File, Message, Run, Thread, User
 from threads.models.run import RunQuerySet
+from threads.models.thread import ThreadQuerySet
 
 Position = tuple[int, int]
 # For so long a deleted thread can be brought back.
@@ -69,15 +70,25 @@ def _drop_trials(thread: Thread) -> None:
 
 def forget_passing() -> int:
     """Delete for good what is not to be kept and has nothing going on, some of it at once; says how many threads went."""
-    doomed: list[Thread] = []
-    for kind, age in KEPT_FOR.items():
-        old = Thread.objects.filter(kind=kind, last_activity__lt=timezone.now() - age)
-        # In another version of it somebody may just have said something.
-        quiet = old.exclude(branches__in=Thread.objects.filter(kind__in=Thread.HIDDEN, last_activity__gte=timezone.now() - age))
-        doomed += quiet.exclude(runs__in=Run.objects.live()).order_by("last_activity")[:AT_ONCE]
-    for thread in doomed:
-        delete_thread(thread)
-    return len(doomed)
+    return sum(_forget(kind, pk) for kind in KEPT_FOR for pk in list(_passed(kind).values_list("pk", flat=True)[:AT_ONCE]))
+
+
+def _passed(kind: Thread.Kind) -> ThreadQuerySet:
+    """Threads of a kind whose time is over, in all their versions."""
+    end = timezone.now() - KEPT_FOR[kind]
+    versions = Thread.objects.filter(Q(last_activity__gte=end) | Q(runs__in=Run.objects.live()), kind__in=Thread.HIDDEN)
+    old: ThreadQuerySet = Thread.objects.filter(kind=kind, last_activity__lt=end)
+    return old.exclude(runs__in=Run.objects.live()).exclude(pk__in=versions.values("root")).order_by("last_activity")
+
+
+def _forget(kind: Thread.Kind, pk: UUID) -> bool:
+    """Somebody may have kept it, or have said something, since it was found."""
+    with transaction.atomic():
+        Thread.objects.select_for_update(no_key=True).filter(pk=pk).first()
+        thread = _passed(kind).filter(pk=pk).first()
+        if thread is not None:
+            delete_thread(thread)
+        return thread is not None
 
 
 def empty_bin() -> int:
@@ -93,6 +104,7 @@ def delete_thread(thread: Thread) -> None:
     """Delete for good a thread with everything in it, and its branches. An answer that is being written ends as stopped."""
     members = list(thread.members.values_list("user_id", flat=True))
     with transaction.atomic():
+        Thread.objects.select_for_update(no_key=True).filter(pk=thread.pk).first()  # no copy is begun from now on
         _drop_trials(thread)
         for each in thread.family:
             _stop(each.runs.all())

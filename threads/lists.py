@@ -56,7 +56,7 @@ def threads(
         rows = {row["id"]: row for row in own_rows(ids, request.user.pk)}
         return {"threads": [rows[str(pk)] for pk in ids], "before": None}
     if before:
-        moment, pk = _cursor(before)
+        moment, pk = cursor_of(before)
         found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
     return _page(found, checked_limit(limit), request.user)
 
@@ -124,7 +124,7 @@ def _found(each: Finding) -> Json:
 def _pinned(user: User) -> QuerySet[Thread, UUID]:
     """Not by a second filter on the members, which would be somebody's pin."""
     pins = ThreadMember.objects.filter(user=user, pinned_at__isnull=False).values("thread")
-    return Thread.objects.kept().filter(pk__in=pins, status=Thread.Status.ACTIVE).values_list("pk", flat=True)
+    return Thread.objects.kept().listed().filter(pk__in=pins, status=Thread.Status.ACTIVE).values_list("pk", flat=True)
 
 
 def _page(found: ThreadQuerySet, limit: int, reader: User) -> Json:
@@ -133,7 +133,8 @@ def _page(found: ThreadQuerySet, limit: int, reader: User) -> Json:
     return {"threads": shown, "before": f"{shown[-1]['last_activity']},{shown[-1]['id']}" if len(ids) > limit else None}
 
 
-def _cursor(before: str) -> tuple[datetime, UUID]:
+def cursor_of(before: str) -> tuple[datetime, UUID]:
+    """Where a page of threads ended; BadInput if this is none."""
     try:
         moment, pk = before.split(",")
         return datetime.fromisoformat(moment), UUID(pk)

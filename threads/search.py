@@ -25,11 +25,13 @@ COMMON = 0.02
 
 @dataclass(frozen=True)
 class Scope:
-    """Where to search: in `thread`, or in all threads of `owner`. Of `thread` only what is before `before` (order, step_order)."""
+    """Where to search: in `thread`, or in all threads of `owner` but those of `without`. Of `thread` only what is before `before`
+    (order, step_order)."""
 
     thread: UUID | None = None
     owner: UUID | None = None
     before: tuple[int, int] | None = None
+    without: Sequence[UUID] = ()
 
     @property
     def condition(self) -> str:
@@ -40,11 +42,12 @@ class Scope:
     def parameters(self) -> dict[str, Any]:
         """For `condition` and NOT_YET."""
         order, step_order = self.before or (None, None)
-        return {"thread": self.thread, "owner": self.owner, "order": order, "step_order": step_order}
+        places = {"thread": self.thread, "order": order, "step_order": step_order}
+        return places | {"owner": self.owner, "without": list(self.without)}
 
 
 OWNED = """{t}.user_id = %(owner)s AND {t}.thread_id NOT IN (
-    SELECT id FROM threads_thread WHERE owner_id = %(owner)s AND deleted_at IS NOT NULL)"""
+    SELECT id FROM threads_thread WHERE owner_id = %(owner)s AND deleted_at IS NOT NULL) AND {t}.thread_id <> ALL(%(without)s::uuid[])"""
 # What was said after the question, in its own thread, is no context of it.
 NOT_YET = """(%(order)s::int IS NULL OR c.thread_id IS DISTINCT FROM %(thread)s::uuid
               OR (c."order", c.step_order) < (%(order)s::int, %(step_order)s::int))"""

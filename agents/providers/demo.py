@@ -97,13 +97,15 @@ def _is_said(message: dict[str, Any]) -> bool:
 async def stream(request: Request) -> AsyncIterator[Event]:
     """Play the script at AGENTSITE_DEMO_TOKENS_PER_SECOND."""
     came: list[Any] = []
+    error = "not read to its end"
     try:
         async for event in _played(request):
             came.append({type(event).__name__: asdict(event)})
             yield event
+        error = ""
     finally:
         if request.tap:
-            request.tap({"model": PROVIDER, "messages": request.messages, "tools": request.tools}, came, "")
+            request.tap({"model": PROVIDER, "messages": request.messages, "tools": request.tools}, came, error)
 
 
 async def _played(request: Request) -> AsyncIterator[Event]:

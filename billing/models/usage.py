@@ -1,5 +1,6 @@
 """What was used, and by whom: the ledger. It outlives threads and people, so it names them by plain ids and holds no content."""
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -53,6 +54,7 @@ class UsageRecord(models.Model):
             models.Index(fields=["user_id", "created_at"], name="usage_by_user"),
             models.Index(fields=["provider", "model"], name="usage_by_model"),
             models.Index(fields=["thread_id"], name="usage_by_thread"),
+            BrinIndex(fields=["created_at"], name="usage_by_time", autosummarize=True),
         ]
         constraints = [
             models.UniqueConstraint(fields=["run_id", "attempt", "step", "kind"], name="usage_once_per_call", condition=Q(reverses=None)),

@@ -2,7 +2,7 @@
 import { element, setText } from "#element";
 
 export class ErrorBlock {
-  /** `retry(run)` asks for the same prompt to be answered again. */
+  /** `retry(run)` asks for the same prompt to be answered again; null where nobody may. */
   constructor(retry) {
     this.reason = element("p", { class: "error-reason" });
     this.advice = element("p", { class: "error-advice" });
@@ -17,9 +17,9 @@ export class ErrorBlock {
     this.node.hidden = !error;
     if (!error) return;
     setText(this.reason, error.message || "The answer failed.");
-    setText(this.advice, mayRetry ? advice(error) : "");
+    setText(this.advice, mayRetry && this.retry ? advice(error) : "");
     this.advice.hidden = !this.advice.textContent;
-    this.button.hidden = !mayRetry;
+    this.button.hidden = !mayRetry || !this.retry;
   }
 
   async again() {

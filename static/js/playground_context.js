@@ -61,7 +61,7 @@ function reason({ row, source, why, left_out: leftOut }) {
   const places = (why?.found ?? []).map(({ by, rank, score }) => `${by === "words" ? "words" : by}: no. ${rank} (${score.toFixed(3)})`);
   const beside = source === "search" && !why ? ["beside one that was found"] : [];
   return element("tr", {}, ...[
-    row.order < 0 ? "" : `${row.order}.${row.step_order}`, row.role, text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text || "(a tool call)",
+    row.order === null ? "" : `${row.order}.${row.step_order}`, row.role, text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text || "(a tool call)",
     SOURCES[source], [...places, ...beside].join(", "), why ? why.score.toFixed(3) : "", leftOut ? "no room" : "",
   ].map((cell) => element("td", {}, cell)));
 }

@@ -29,8 +29,11 @@ export class Desk {
     this.found = null; // what is known of it
     this.step = null; // the message whose model call is looked at; null: the next prompt
     this.tried = null; // {thread, run} of what was tried last
-    this.asked = 0;
+    this.what = null; // {message} or {text}: what is answered again
+    this.refused = null; // {key, id} of what was sent and not answered: sent again unchanged, it keeps its id
+    this.asked = this.reads = 0;
     this.showThread();
+    if (!agents.length) return complain("No agent is on offer here.");
     this.showInspector();
     this.listen(user);
     this.store.subscribe(() => this.readLater());
@@ -55,8 +58,8 @@ export class Desk {
     this.context = new ContextView({ saw: at("saw"), now: at("now"), why: at("why"), notes: at("told-notes"), size: at("size") });
     this.options = new Options(at("options"), this.agents, { changed: () => this.build() });
     this.comparison = new Comparison({
-      node: at("comparison"), left: at("before"), right: at("after"), changes: at("changes"), by: [at("before-by"), at("after-by")], state: at("trial-state"),
-      makeAnswer: (thread, run, changed) => new LiveAnswer(thread, run, { toolsFor: (...which) => this.toolsFor(...which), changed }),
+      node: at("comparison"), left: at("before"), right: at("after"), changes: at("changes"), by: [at("before-by"), at("after-by")], state: at("trial-state"), stop: at("stop-trial"),
+      makeAnswer: (thread, run, changed) => new LiveAnswer(thread, run, { toolsFor: (...which) => this.toolsFor(...which), changed, store: thread === this.id ? this.store : null }),
       changed: () => this.readLater(),
     });
   }
@@ -72,10 +75,10 @@ export class Desk {
       at("composer").requestSubmit();
     });
     at("replay").addEventListener("click", () => {
-      const prompt = this.store.messages.get(this.found?.run.prompt);
-      if (prompt) this.again(prompt);
-      else this.complain("The prompt of this run is not in this thread.");
+      if (this.what) this.tryOut(this.what, this.found && { thread: this.found.run.thread, run: this.inspected });
+      else this.complain("The prompt of this run is gone.");
     });
+    at("stop-trial").addEventListener("click", () => attempt(this.complain, () => request("POST", `/api/runs/${this.tried.run}/stop`)));
     at("next").addEventListener("click", () => this.look(null));
     if (!user) return at("save").remove();
     const save = doubtfulButton("people", `Send as ${user.name}`, `Send as ${user.name}?`, () => this.save(), this);
@@ -95,7 +98,7 @@ export class Desk {
       store, me: this.me, agents: this.agents, agentTitle: (name) => this.agentTitle(name), complain: this.complain,
       opinions: { of: () => undefined }, operates: mine, mayWrite: () => mine, mayDelete: () => false,
       inspect: (item) => this.inspect(item), again: (message) => this.again(message),
-      retry: async (run) => store.adopt(rowsOf(await request("POST", `/api/runs/${run.id}/retry`))),
+      retry: mine ? (run) => this.retry(store, run) : null,
       decide: (asked, approved, reason) => request("POST", `/api/threads/${threadId}/decisions`, {
         decisions: asked.map((call) => ({ call: call.id, arguments_hash: call.arguments_hash, approved, reason })),
       }),
@@ -111,30 +114,46 @@ export class Desk {
     for (const node of document.querySelectorAll(".is-inspected")) node.classList.remove("is-inspected");
     this.list.nodeOf(item.rows[0]?.id)?.classList.add("is-inspected");
     this.inspected = wanted;
-    await this.read();
+    await attempt(this.complain, () => this.read());
     if (this.found?.run.id !== wanted) return;
-    this.options.choose(this.found.run.agent, ofTheCall(this.found.run.options));
+    const prompt = this.found.run.prompt;
+    if (this.found.run.thread === this.id) this.what = prompt && { message: prompt };
+    // Who answered first: the conversation may have been passed on.
+    this.choose(this.steps[0]?.agent_name || this.found.run.agent);
     await this.look(this.steps[0] ?? null);
+  }
+
+  choose(agent) {
+    this.options.choose(agent, ofTheCall(this.found.run.options));
+    if (this.options.missing) this.complain(`${this.options.missing} is not on offer here.`);
+  }
+
+  /** Once more what failed; in its place in the comparison. */
+  async retry(store, run) {
+    const made = await request("POST", `/api/runs/${run.id}/retry`);
+    store.adopt(rowsOf(made));
+    this.tried = { thread: this.tried.thread, run: made.run.id };
+    this.inspected = made.run.id;
+    this.comparison.follow(made.run.id);
+    this.readLater();
   }
 
   get steps() {
     return this.found?.messages.filter((row) => row.role === "assistant") ?? [];
   }
 
-  /** Reads the inspected run anew. */
-  read() {
-    const wanted = this.inspected;
-    return attempt(this.complain, async () => {
-      const found = await request("GET", `${api}/runs/${wanted}`);
-      if (wanted !== this.inspected) return;
-      const before = this.found;
-      this.found = found;
-      // A request is kept when its model call is over.
-      if (before?.run.id === wanted && before.requests.length < found.requests.length) this.build();
-      at("inspected").hidden = false;
-      this.run.update(found);
-      at("raw").replaceChildren(jsonView({ run: found.run, prompt: found.prompt, messages: found.messages, tool_calls: found.tool_calls }));
-    });
+  /** Reads the inspected run anew; what a later reading has overtaken is dropped. */
+  async read() {
+    const reading = (this.reads += 1);
+    const found = await request("GET", `${api}/runs/${this.inspected}`);
+    if (reading !== this.reads) return;
+    const before = this.found;
+    this.found = found;
+    // A request is kept when its model call is over.
+    if (before?.run.id === found.run.id && before.requests.length < found.requests.length) this.build();
+    at("inspected").hidden = false;
+    this.run.update(found);
+    at("raw").replaceChildren(jsonView({ run: found.run, prompt: found.prompt, messages: found.messages, tool_calls: found.tool_calls }));
   }
 
   /** Once more in a moment, as long as the run goes on. */
@@ -143,13 +162,15 @@ export class Desk {
     if (!this.inspected || (known && !isActive(this.found.run))) return;
     this.timer ??= setTimeout(() => {
       this.timer = null;
-      this.read();
+      this.read().catch((error) => this.complain(error.message));
     }, AGAIN);
   }
 
   /** What the model call behind a message saw, and what it would be told now; of null what the next prompt would be told. */
   look(message) {
     this.step = message;
+    const { agent_name: name } = message ?? {};
+    if (name && name !== this.options.agent.name) this.choose(name);
     at("step-of").textContent = message ? `Step ${this.steps.findIndex((row) => row.id === message.id) + 1} of the run` : "The next prompt";
     return this.build();
   }
@@ -184,8 +205,9 @@ export class Desk {
   }
 
   tryOut(what, before = null) {
-    return attempt(this.complain, async () => {
-      const made = await request("POST", `${this.path}/generate`, { ...what, ...this.how, id: uuid7() });
+    return this.once(async () => {
+      const made = await this.send({ ...what, ...this.how });
+      this.what = what;
       this.tried = { thread: made.thread.id, run: made.run.id };
       this.comparison.show(before, this.tried);
       this.inspected = made.run.id;
@@ -195,9 +217,27 @@ export class Desk {
     });
   }
 
+  /** What could not be sent, or whose answer got lost, keeps its id: sent again it is asked once. */
+  async send(wanted) {
+    const key = JSON.stringify(wanted);
+    const id = this.refused?.key === key ? this.refused.id : uuid7();
+    this.refused = { key, id };
+    const made = await request("POST", `${this.path}/generate`, { ...wanted, id });
+    if (this.refused?.id === id) this.refused = null;
+    return made;
+  }
+
+  /** Pressed again before there is an answer, nothing more happens. */
+  async once(act) {
+    if (this.busy) return;
+    this.busy = true;
+    await attempt(this.complain, act);
+    this.busy = false;
+  }
+
   save() {
-    return attempt(this.complain, async () => {
-      const made = await request("POST", `${this.path}/generate`, { text: at("text").value, ...this.how, save: true, id: uuid7() });
+    return this.once(async () => {
+      const made = await this.send({ text: at("text").value, ...this.how, save: true });
       this.store.adopt(rowsOf(made));
       at("text").value = "";
       this.scroll.toEnd();

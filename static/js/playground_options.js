@@ -20,9 +20,10 @@ export class Options {
     });
   }
 
-  /** An agent as it is, with these stored options on top. */
+  /** An agent as it is, with these stored options on top; `missing` is its name if it is not on offer, and another is shown. */
   choose(name, options = {}) {
     this.agent = this.agents.find((agent) => agent.name === name) ?? this.agents[0];
+    this.missing = name && this.agent.name !== name ? name : null;
     const { agent, form } = this;
     const fields = form.elements;
     fields.agent.value = agent.name;

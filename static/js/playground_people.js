@@ -42,6 +42,7 @@ export class People {
   choose(user) {
     this.user = user;
     this.before = null;
+    this.page = (this.page ?? 0) + 1; // what is still on its way for another choice is not shown
     for (const button of this.people.querySelectorAll("[data-user]")) button.setAttribute("aria-pressed", String(button.dataset.user === user.id));
     this.heading.textContent = user.id === "none" ? "Threads of nobody" : `Threads of ${user.name}`;
     this.add.hidden = user.id === "none";
@@ -51,9 +52,12 @@ export class People {
 
   load() {
     return attempt(this.complain, async () => {
-      const { user } = this;
+      const { user, page } = this;
+      if (page === this.loading) return;
+      this.loading = page;
       const { threads, before } = await request("GET", `${api}/threads?${new URLSearchParams({ user: user.id, ...(this.before && { before: this.before }) })}`);
-      if (user !== this.user) return;
+      if (page !== this.page) return;
+      this.loading = null;
       this.before = before;
       this.more.hidden = !before;
       this.threads.append(...threads.map((thread) => this.link(thread)));

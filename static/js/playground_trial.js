@@ -7,16 +7,21 @@ import { isActive, ThreadStore } from "#thread_store";
 import { timeline } from "#timeline";
 import { duration } from "#times";
 
-/** One answer of a thread with its own socket. */
+/** One answer of a thread. */
 export class LiveAnswer {
-  /** `toolsFor(store, threadId)` are the tools of its view; `changed()` is called when there is more of it. */
-  constructor(threadId, runId, { toolsFor, changed }) {
+  /**
+   * `toolsFor(store, threadId)` are the tools of its view; `changed()` is called when there is more of it. Without a `store` that has the
+   * thread already it gets one, with a socket.
+   */
+  constructor(threadId, runId, { toolsFor, changed, store = null }) {
     Object.assign(this, { threadId, runId, changed });
-    this.store = new ThreadStore();
+    this.store = store ?? new ThreadStore();
     this.view = new AnswerView(toolsFor(this.store, threadId));
-    this.store.subscribe(() => (this.frame ??= requestAnimationFrame(() => this.draw())));
-    this.connection = new ThreadSocket(this.store, threadId, { onState: () => {}, onGone: () => {} });
+    this.listener = () => (this.frame ??= requestAnimationFrame(() => this.draw()));
+    this.store.subscribe(this.listener);
+    this.connection = store ? null : new ThreadSocket(this.store, threadId, { onState: () => {}, onGone: () => {} });
     this.clock = setInterval(() => this.view.tick(), 1000);
+    this.listener();
   }
 
   get run() {
@@ -39,7 +44,8 @@ export class LiveAnswer {
   }
 
   close() {
-    this.connection.close();
+    this.store.unsubscribe(this.listener);
+    this.connection?.close();
     clearInterval(this.clock);
     cancelAnimationFrame(this.frame);
   }
@@ -49,8 +55,8 @@ const took = (run) => (run ? duration(run.started_at ?? run.created_at, run.ende
 
 export class Comparison {
   /** `left`, `right` and `changes` are where they are shown, `by` are `[figures left, figures right]`; `changed()` is told of news. */
-  constructor({ node, left, right, changes, by, state, makeAnswer, changed }) {
-    Object.assign(this, { node, left, right, changes, by, state, makeAnswer, changed });
+  constructor({ node, left, right, changes, by, state, stop, makeAnswer, changed }) {
+    Object.assign(this, { node, left, right, changes, by, state, stop, makeAnswer, changed });
     this.answers = [null, null];
   }
 
@@ -64,11 +70,18 @@ export class Comparison {
     this.draw();
   }
 
+  /** The new answer is tried once more. */
+  follow(run) {
+    this.answers[1].runId = run;
+    this.answers[1].listener();
+  }
+
   draw() {
     this.changed();
     this.answers.forEach((answer, side) => setText(this.by[side], took(answer?.run)));
     const [before, after] = this.answers;
     const over = after?.isOver;
+    this.stop.hidden = Boolean(over) || !after;
     setText(this.state, over ? `The answer is there: ${after.run.status}.` : "Answering…");
     const both = over && before?.isOver;
     if (!both) this.compared = null;

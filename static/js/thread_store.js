@@ -34,6 +34,10 @@ export class ThreadStore {
     this.listeners.add(listener);
   }
 
+  unsubscribe(listener) {
+    this.listeners.delete(listener);
+  }
+
   tell(run = null) {
     for (const listener of this.listeners) listener({ run });
   }

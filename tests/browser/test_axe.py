@@ -53,6 +53,10 @@ def settled(page: Page) -> None:
         expect(page.locator("#badge")).to_have_text("Live")
     if page.locator("#messages").count():
         expect(page.locator("#messages .answer").last).to_be_visible()
+    if page.locator("#inspector").count():
+        expect(page.locator("#inspected")).to_be_visible()
+        expect(page.locator("#why tr").first).to_be_attached()
+        page.evaluate("() => { for (const each of document.querySelectorAll('#inspector details')) each.open = true; }")
 
 
 @pytest.mark.parametrize("look", LOOKS)
@@ -100,6 +104,19 @@ def test_a_thread_and_what_opens_in_it(enter: Enter, people: dict[str, Person | 
     check(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="More", exact=True).click()
+    check(page)
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_two_answers_in_the_playground(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
+    page = enter(people["tester"], bypass_csp=True, **look).open(f"/admin/playground/threads/{thread}/")
+    settled(page)
+    page.locator("#text").fill("[[text=once]]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#trial-state")).to_have_text("The answer is there: succeeded.")
+    page.locator("#text").fill("[[text=twice]]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#changes ins")).to_have_text("twice")
     check(page)
 
 

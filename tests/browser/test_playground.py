@@ -78,6 +78,8 @@ def test_trying_another_answer(enter: Enter, site: Site, tess: Person, size: dic
     expect(desk.locator("#after .answer-body")).to_have_text("twice")
     expect(desk.locator("#changes del")).to_have_text("once")
     expect(desk.locator("#changes ins")).to_have_text("twice")
+    desk.get_by_role("button", name="Answer again with these options").click()
+    expect(desk.locator("#changes")).to_have_text("Nothing differs.")
     expect(page.locator(".answer")).to_have_count(1)
     expect(desk.locator("#messages .answer")).to_have_count(1)
     desk.get_by_label("A prompt to try").fill("[[text=thrice]]")
@@ -101,6 +103,24 @@ def test_an_approval_in_a_trial_is_its_makers(enter: Enter, site: Site, tess: Pe
     desk.locator("#after").get_by_role("button", name="Approve").click()
     expect(desk.locator("#after .answer-body")).to_contain_text("Sent")
     expect(desk.locator(".gantt tbody th")).to_contain_text(["Waiting for a worker", "Step 1", "transfer", "Step 2"])
+
+
+def test_a_trial_is_stopped_and_tried_again(enter: Enter, site: Site, tess: Person) -> None:
+    customer = site.person("paul")
+    thread = customer.new_thread("story")
+    answered(customer, thread, "[[text=hello]]")
+    desk = enter(tess).open(f"/admin/playground/threads/{thread}/")
+    opened(desk)
+    desk.get_by_label("A prompt to try").fill("[[tokens=2000 rate=20]]")
+    desk.keyboard.press("Enter")
+    expect(desk.locator("#after .answer-body")).to_contain_text("w3")
+    desk.get_by_role("button", name="Stop").click()
+    expect(desk.locator("#trial-state")).to_have_text("The answer is there: stopped.")
+    desk.get_by_label("A prompt to try").fill("[[fault=401 times=1]][[text=again]]")
+    desk.keyboard.press("Enter")
+    desk.locator("#after").get_by_role("button", name="Retry").click()
+    expect(desk.locator("#after .answer-body")).to_have_text("again")
+    expect(desk.locator("#messages .answer")).to_have_count(1)
 
 
 def test_whoever_may_not_is_not_let_in(enter: Enter, site: Site) -> None:

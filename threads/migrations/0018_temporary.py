@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 # As before (0006), but callable for rows that are there already, and not for what was said in temporary conversations.
 CHUNK = """
-CREATE FUNCTION threads_make_chunks(message threads_message) RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION threads_make_chunks(message threads_message) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
     words text; piece text; owner uuid; passing boolean; part integer := 0; at integer := 1; total integer; space integer;
 BEGIN

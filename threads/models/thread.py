@@ -190,8 +190,9 @@ class Thread(models.Model):
         with transaction.atomic():
             family = self.locked(self.head.family)
             for thread in family:
-                if thread.kind == TEMPORARY:
-                    with Thread.changing(thread.pk) as change:
+                # Of all of them: what is being said meanwhile would be in no search.
+                with Thread.changing(thread.pk) as change:
+                    if thread.kind == TEMPORARY:
                         change.update_thread(kind=Thread.Kind.MAIN)
             with connection.cursor() as cursor:
                 cursor.execute(CHUNK, [[thread.pk for thread in family]])
