@@ -205,8 +205,9 @@ export class Desk {
   }
 
   tryOut(what, before = null) {
-    return this.once(async () => {
+    return attempt(this.complain, async () => {
       const made = await this.send({ ...what, ...this.how });
+      if (!made) return;
       this.what = what;
       this.tried = { thread: made.thread.id, run: made.run.id };
       this.comparison.show(before, this.tried);
@@ -217,27 +218,29 @@ export class Desk {
     });
   }
 
-  /** What could not be sent, or whose answer got lost, keeps its id: sent again it is asked once. */
+  /**
+   * Null while something is on its way: pressed twice it is asked once. What could not be sent, or whose answer got lost, keeps its id, so
+   * that it is asked once too.
+   */
   async send(wanted) {
+    if (this.busy) return null;
     const key = JSON.stringify(wanted);
     const id = this.refused?.key === key ? this.refused.id : uuid7();
     this.refused = { key, id };
-    const made = await request("POST", `${this.path}/generate`, { ...wanted, id });
-    if (this.refused?.id === id) this.refused = null;
-    return made;
-  }
-
-  /** Pressed again before there is an answer, nothing more happens. */
-  async once(act) {
-    if (this.busy) return;
     this.busy = true;
-    await attempt(this.complain, act);
-    this.busy = false;
+    try {
+      const made = await request("POST", `${this.path}/generate`, { ...wanted, id });
+      this.refused = null;
+      return made;
+    } finally {
+      this.busy = false;
+    }
   }
 
   save() {
-    return this.once(async () => {
+    return attempt(this.complain, async () => {
       const made = await this.send({ text: at("text").value, ...this.how, save: true });
+      if (!made) return;
       this.store.adopt(rowsOf(made));
       at("text").value = "";
       this.scroll.toEnd();

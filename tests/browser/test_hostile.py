@@ -31,7 +31,7 @@ TITLES = """(paths) => Promise.all(paths.map(async (path) => {
   return [page.querySelector("title").textContent, page.querySelector("h1").textContent];
 }))"""
 TOO_WIDE = """() => {
-  const edge = innerWidth + 1, scrolls = "pre, .table-box, .prose > :is(ul, ol, blockquote), summary, #threads, #activity";
+  const edge = innerWidth + 1, scrolls = "pre, .scrolls, .table-box, .prose > :is(ul, ol, blockquote), summary, #threads, #activity";
   const wide = [...document.querySelectorAll("body *")].filter((node) => node.getBoundingClientRect().right > edge);
   return wide.filter((node) => !node.parentElement.closest(scrolls) && !node.matches(scrolls)).map((node) => node.outerHTML.slice(0, 200));
 }"""
