@@ -3,7 +3,7 @@
 from typing import Literal
 from uuid import UUID
 
-from django.db.models import F
+from django.db.models import F, Q
 from django.http import Http404, HttpRequest
 
 from threads.errors import Forbidden
@@ -69,6 +69,12 @@ def may_view(user: User, thread_id: UUID | str) -> bool:
     return Thread.objects.visible_to(user).filter(pk=thread_id).exists() or (
         (is_operator(user) or is_tester(user)) and Thread.objects.kept().filter(pk=thread_id).exists()
     )
+
+
+def takes_part(user: User, thread_id: UUID | str) -> bool:
+    """Whether the user may write in the thread as a member, or has taken it over as an operator."""
+    writers = Q(members__user=user, members__role__in=ROLES["write"])
+    return Thread.objects.kept().filter(writers | Q(assigned_to=user), pk=thread_id).exists()
 
 
 def is_operator(user: User) -> bool:

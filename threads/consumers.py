@@ -13,27 +13,32 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.conf import settings
 from django.db import OperationalError
 
-from threads.access import may_view, require_scope
+from threads.access import is_operator, may_view, require_scope, takes_part
 from threads.authentication import Caller, caller_of_socket
 from threads.broadcast import person_group, thread_group
 from threads.caps import Pace, crowd
 from threads.errors import Forbidden
 from threads.logs import note
 from threads.models import Thread, User
+from threads.models.presence import Pair, Present
+from threads.rows import person
 from threads.sync import USUAL, Wanted, snapshot
 from threads.watch import Seen, look, read, watch
 
 NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE, TOO_MANY = 4401, 4400, 4403, 4404, 4408, 4429
 TRY_AGAIN = 1013
 SILENCE_SECONDS = 30
+MOST_NAMED = 20
 
 
 class SyncRequest(msgspec.Struct):
-    """What a browser may send: it asks for what it misses, or says that it is still there."""
+    """What a browser may send: it asks for what it misses, says that it is still there, or that something is being written."""
 
     type: str
     version: int | None = None
     cursors: dict[str, int] = {}
+    # With `ping`: nobody looks at the page just now.
+    away: bool = False
     # See `threads.sync.Wanted`.
     ended: bool = False
     start: int = 0
@@ -59,7 +64,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.heard, self.lock, self.pace = time.monotonic(), asyncio.Lock(), Pace()
-        self.over = False
+        self.over = self.away = False
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Whatever ends the socket, it is watched no more, and nothing is kept for it."""
@@ -105,7 +110,7 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         await self.channel_layer.group_add(group, self.channel_name)
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
-        """Only `sync` and `ping` are understood. What was sent before the browser knew of the close is not read."""
+        """Only `sync`, `ping` and `typing` are understood. What was sent before the browser knew of the close is not read."""
         if self.over:
             return
         try:
@@ -119,6 +124,10 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
         elif request.type == "sync":
             self.wanted = Wanted(request.ended, request.start, frozenset(request.skip))
             await self.catch_up(request.version, request.cursors)
+        elif request.type == "typing":
+            await self.writes()
+        else:
+            self.away = request.away
 
     async def join(self) -> None:
         """Check that the person may be here, join the group, then send what is newer than the browser has."""
@@ -132,6 +141,9 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
     async def sync(self, version: int | None, cursors: dict[str, int]) -> None:
         """Send what is missing."""
         raise NotImplementedError
+
+    async def writes(self) -> None:
+        """Somebody writes in the page; most sockets have nobody to tell."""
 
     async def frame(self, message: dict[str, Any]) -> None:
         """Forward a frame from the group."""
@@ -152,6 +164,16 @@ class PushSocket(AsyncWebsocketConsumer):  # type: ignore[misc]  # channels has 
             await self.close(IDLE)
         elif ping:
             await self.send(msgspec.json.encode({"type": "ping", "version": seen.version, "cursors": seen.cursors}).decode())
+
+    @property
+    def place(self) -> Pair | None:
+        """The thread before a person's eyes; a program has none."""
+        if self.thread_id and not self.away and self.caller and self.caller.session_key:
+            return self.thread_id, self.user.pk
+        return None
+
+    async def meet(self, people: list[Present]) -> None:
+        """Only the sockets of threads tell of others."""
 
     async def _close_if_gone(self, seen: Seen) -> bool:
         if seen.signed_in and seen.member:
@@ -185,6 +207,9 @@ class ThreadSocket(PushSocket):
 
     version = -1
     seen: Seen | None = None
+    operates = False
+    # As the browser was told.
+    others: list[Present] = []
 
     async def join(self) -> None:
         """Join first, then read: a frame of the meantime is dropped by its version, a missed one could not be told."""
@@ -192,6 +217,7 @@ class ThreadSocket(PushSocket):
         if not await read(lambda: may_view(self.user, thread_id)):
             raise Refused(NOT_YOURS)
         self.thread_id, self.cursors = thread_id, dict[str, int]()
+        self.operates = await read(lambda: is_operator(self.user))
         await self.enter(thread_group(thread_id))
         await self.catch_up(*self._asked())
 
@@ -215,6 +241,28 @@ class ThreadSocket(PushSocket):
             elif message["version"] == self.version + 1:
                 self.version = message["version"]
             await self.send(message["text"])
+
+    async def writes(self) -> None:
+        """Tell the others, if this person answers or asks here."""
+        if self.place is None:
+            return
+        thread_id = self.place[0]
+        if await read(lambda: takes_part(self.user, thread_id)):
+            text = msgspec.json.encode({"type": "typing", "person": person(self.user)}).decode()
+            await self.channel_layer.group_send(thread_group(thread_id), {"type": "typing", "text": text, "from": str(self.user.pk)})
+
+    async def typing(self, message: dict[str, Any]) -> None:
+        """Forward that somebody else writes."""
+        if message["from"] != str(self.user.pk):
+            await self.send(message["text"])
+
+    async def meet(self, people: list[Present]) -> None:
+        """Tell who else is here when that changed. Those who only look on (operators) are told to operators alone."""
+        others = [each for each in people if each.id != str(self.user.pk) and (each.takes_part or self.operates)]
+        if others != self.others and not self.over:
+            self.others = others
+            named = [{"id": each.id, "name": each.name} for each in others[:MOST_NAMED]]
+            await self.send(msgspec.json.encode({"type": "here", "people": named, "more": len(others) - len(named)}).decode())
 
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Catch up if still behind what the rows said a tick ago: that frame is lost, and the last one leaves no gap to notice."""

@@ -20,7 +20,8 @@ from django.db import Error, OperationalError, connection
 
 from threads.authentication import Caller
 from threads.figures import LOOP_LAG, SOCKETS
-from threads.models import Process
+from threads.models import Presence, Process
+from threads.models.presence import Pair, Present
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -70,8 +71,15 @@ class Watched(Protocol):
     caller: Caller | None
     thread_id: UUID | None
 
+    @property
+    def place(self) -> Pair | None:
+        """Which thread is before whose eyes."""
+
     async def observe(self, seen: Seen, *, ping: bool) -> None:
         """Act on what the rows say: close, catch up, ping."""
+
+    async def meet(self, people: list[Present]) -> None:
+        """Tell who looks at the same thread."""
 
     async def close(self, code: int) -> None:
         """End it."""
@@ -100,6 +108,15 @@ def look(sockets: list[Watched]) -> list[Seen]:
     return [Seen(bool(here), member, version or 0, msgspec.json.decode(cursors or "{}")) for _, here, member, version, cursors in rows]
 
 
+def company(threads: set[UUID], places: set[Pair], said: set[Pair], *, renew: bool) -> dict[UUID, list[Present]]:
+    """Say who is where in this process, beyond what was said before; who is in these threads on the whole site. Only with `renew` is also
+    said who has left: whoever loads a page again is gone for a moment."""
+    Presence.objects.renew(places if renew else places - said)
+    if renew:
+        Presence.objects.leave(said - places)
+    return Presence.objects.here(threads)
+
+
 class Watch:
     """The loop of one process; it runs while there is a socket to watch."""
 
@@ -107,6 +124,7 @@ class Watch:
         self._sockets: set[Watched] = set()
         self._task: asyncio.Task[None] | None = None
         self._is_anchored = False
+        self._said: set[Pair] = set()
 
     def add(self, socket: Watched) -> None:
         """Watch a socket that was let in."""
@@ -133,7 +151,12 @@ class Watch:
                     await layer.group_add("anchor", await layer.new_channel())
                     self._is_anchored = True
                 seen = await read(lambda: look(sockets))  # noqa: B023 (awaited before the next turn)
-                if ping := tick % PING_TICKS == 0:
+                ping = tick % PING_TICKS == 0
+                places = {place for socket in sockets if (place := socket.place)}
+                threads = {socket.thread_id for socket in sockets if socket.thread_id}
+                people = await read(lambda: company(threads, places, self._said, renew=ping))  # noqa: B023
+                self._said = places if ping else self._said | places
+                if ping:
                     SOCKETS.set(len(sockets))
                     await read(Process.objects.beat)
                 if ping or not self._sockets:
@@ -143,11 +166,13 @@ class Watch:
                 logger.warning("the sockets were not looked after (%s)", type(error).__name__)
                 continue
             pairs = zip(sockets, seen, strict=True)
-            await asyncio.gather(*(self._observe(socket, facts, ping) for socket, facts in pairs if socket in self._sockets))
+            await asyncio.gather(*(self._observe(socket, facts, people, ping) for socket, facts in pairs if socket in self._sockets))
 
-    async def _observe(self, socket: Watched, seen: Seen, ping: bool) -> None:
+    async def _observe(self, socket: Watched, seen: Seen, people: dict[UUID, list[Present]], ping: bool) -> None:
         try:
             await socket.observe(seen, ping=ping)
+            if socket.thread_id:
+                await socket.meet(people.get(socket.thread_id, []))
         except OperationalError:
             logger.info("a socket could not be brought up to date: the database is away")
         except Exception:

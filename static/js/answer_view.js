@@ -1,5 +1,6 @@
 /** One answer: the texts, thoughts and tool calls of all its rows, and how it ended. */
 import { actionButton, doubtfulButton } from "#action_button";
+import { avatar } from "#avatar";
 import { copyButton } from "#code_block";
 import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
@@ -25,6 +26,7 @@ export class AnswerView {
     Object.assign(this, { store, agentTitle, tools });
     this.blocks = new Map();
     this.author = element("span", { class: "author" });
+    this.face = element("span", {});
     this.time = element("time", {});
     this.body = element("div", { class: "answer-body" });
     this.waiting = element("p", { class: "waiting" });
@@ -40,7 +42,7 @@ export class AnswerView {
     this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
+      element("header", {}, this.face, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
   }
 
   /** What a reader can do with it; in the playground that is to look closer. */
@@ -79,12 +81,22 @@ export class AnswerView {
   }
 
   drawHead(run, rows) {
-    setText(this.author, this.agentTitle(rows.find((row) => row.agent_name)?.agent_name || run?.agent || ""));
+    this.drawAuthor(rows.find((row) => row.agent_name)?.agent_name || run?.agent || "");
     const since = rows[0]?.created_at ?? run?.created_at;
     if (!since) return;
     this.time.dateTime = since;
     this.time.title = fullTime(since);
     setText(this.time, clockTime(since));
+  }
+
+  drawAuthor(agent) {
+    if (agent === this.agent) return;
+    this.agent = agent;
+    const title = this.agentTitle(agent);
+    setText(this.author, title);
+    const face = avatar(title, agent, true);
+    this.face.replaceWith(face);
+    this.face = face;
   }
 
   drawState(run, rows, blocks) {

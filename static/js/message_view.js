@@ -1,5 +1,6 @@
 /** One message of a person (or of the system): a name, a time, plain text. */
 import { actionButton, doubtfulButton } from "#action_button";
+import { avatar } from "#avatar";
 import { copyButton } from "#code_block";
 import { element, setText } from "#element";
 import { FileList, isFilePart } from "#files";
@@ -12,6 +13,7 @@ export class MessageView {
     const { me } = tools;
     Object.assign(this, { me, tools });
     this.author = element("span", { class: "author" });
+    this.face = element("span", {});
     this.time = element("time", {});
     this.note = element("span", { class: "note" });
     this.text = element("div", { class: "said" });
@@ -22,7 +24,7 @@ export class MessageView {
     this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message" },
-      element("header", {}, this.author, this.time, this.note), this.text, this.files.node, this.foot);
+      element("header", {}, this.face, this.author, this.time, this.note), this.text, this.files.node, this.foot);
   }
 
   /** What a reader can do with it; in the playground a prompt can be tried again. */
@@ -42,7 +44,7 @@ export class MessageView {
     const author = outgoing ? this.me : message.author;
     this.node.classList.toggle("own", author?.id === this.me.id);
     this.node.classList.toggle("outgoing", outgoing);
-    setText(this.author, author?.name ?? (message.agent_name || message.role));
+    this.showAuthor(author?.name ?? (message.agent_name || message.role), author?.id);
     setText(this.text, outgoing ? message.text : textOf(message));
     this.text.hidden = !this.text.textContent;
     this.files.show(outgoing ? message.files : message.content.filter(isFilePart));
@@ -51,6 +53,13 @@ export class MessageView {
     this.change.hidden = outgoing || message.role !== "user" || author?.id !== this.me.id || !this.tools.mayWrite();
     this.remove.hidden = outgoing || !this.tools.mayDelete(message);
     if (!outgoing) this.showTime(message.created_at);
+  }
+
+  showAuthor(name, id) {
+    setText(this.author, name);
+    const face = avatar(name, id ?? name, !id);
+    this.face.replaceWith(face);
+    this.face = face;
   }
 
   edit() {

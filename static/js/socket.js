@@ -23,7 +23,7 @@ export class LiveSocket {
     const { signal } = this.over;
     addEventListener("online", () => this.reconnect(), { signal });
     addEventListener("offline", () => this.report(), { signal });
-    document.addEventListener("visibilitychange", () => document.hidden || this.wake(), { signal });
+    document.addEventListener("visibilitychange", () => this.looked(), { signal });
     this.clock = setInterval(() => this.tick(), PING_EVERY / 4);
     this.connect();
   }
@@ -53,7 +53,7 @@ export class LiveSocket {
     this.failures = 0;
     this.silences = 0;
     this.report();
-    if (frame.type === "ping") this.send({ type: "ping" });
+    if (frame.type === "ping") this.ping();
     this.onFrame(frame);
   }
 
@@ -63,6 +63,16 @@ export class LiveSocket {
     this.socket.send(JSON.stringify(frame));
     this.lastSent = Date.now();
     return true;
+  }
+
+  /** Says that the page is there, and whether anybody looks at it. */
+  ping() {
+    this.send({ type: "ping", away: document.hidden });
+  }
+
+  looked() {
+    if (!document.hidden) this.wake();
+    this.ping();
   }
 
   closed(code) {
@@ -99,7 +109,7 @@ export class LiveSocket {
     if (Date.now() - this.lastHeard > this.patience()) {
       this.silences += 1;
       this.reconnect();
-    } else if (Date.now() - this.lastSent > PING_EVERY) this.send({ type: "ping" });
+    } else if (Date.now() - this.lastSent > PING_EVERY) this.ping();
     this.report();
   }
 

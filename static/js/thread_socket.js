@@ -6,8 +6,9 @@ const MAX_PATIENCE = 5000;
 const REPLY_TIMEOUT = 5000;
 
 export class ThreadSocket {
-  constructor(store, threadId, { onState, onGone }) {
-    this.store = store;
+  /** `onFrame` takes what is not for the store, too. */
+  constructor(store, threadId, { onState, onGone, onFrame = null }) {
+    Object.assign(this, { store, onFrame });
     this.patience = PATIENCE;
     this.timer = null;
     this.socket = new LiveSocket({
@@ -24,8 +25,14 @@ export class ThreadSocket {
     this.socket.close();
   }
 
+  /** Tells the others that something is being written here. */
+  typing() {
+    this.socket.send({ type: "typing" });
+  }
+
   receive(frame) {
     this.store.apply(frame);
+    this.onFrame?.(frame);
     if (frame.type === "sync") this.answered();
     else this.check();
   }

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Enter
+from tests.browser.test_lists import PHONE
 from tests.fake_openai import FakeOpenAI, Plan
 from tests.site import Person
 
@@ -151,3 +152,21 @@ def test_ten_times_the_text_costs_about_ten_times_as_much(enter: Enter, alice: P
     short, long = cost(100_000), cost(1_000_000)
     assert short > 0
     assert long < 20 * short, f"{short:.2f} s, then {long:.2f} s"
+
+
+@pytest.mark.parametrize("size", [{}, PHONE])
+def test_people_see_who_is_here_and_who_writes(enter: Enter, alice: Person, bob: Person, shared: str, size: dict[str, object]) -> None:
+    first, second = enter(alice, **size).open(f"/threads/{shared}/"), enter(bob, **size).open(f"/threads/{shared}/")
+    expect(first.get_by_role("list", name="Here now")).to_have_text("Bbob")
+    expect(second.get_by_role("list", name="Here now")).to_have_text("Aalice")
+    expect(first.locator("#here-words")).to_have_text("bob is here")
+    second.locator("#text").press_sequentially("Is she here?")
+    expect(first.locator("#writing")).to_have_text("bob is writing…")
+    second.keyboard.press("Enter")
+    expect(first.locator(".message .said", has_text="Is she here?")).to_be_visible()
+    expect(first.locator("#writing")).to_be_empty()
+    expect(first.locator(".message:not(.answer) .avatar")).to_have_text("B")
+    expect(first.locator(".message.answer .avatar")).to_have_text("S")
+    second.goto("about:blank")
+    expect(first.locator("#here")).to_be_hidden()
+    expect(first.locator("#here-words")).to_be_empty()

@@ -9,6 +9,7 @@ from threads.models.internal_note import InternalNote
 from threads.models.memory import Memory
 from threads.models.message import Message
 from threads.models.people import User
+from threads.models.presence import Presence
 from threads.models.process import Process
 from threads.models.run import Run
 from threads.models.share_link import ShareLink
@@ -26,6 +27,7 @@ __all__ = [
     "InternalNote",
     "Memory",
     "Message",
+    "Presence",
     "Process",
     "Run",
     "ShareLink",

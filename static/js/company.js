@@ -1,0 +1,69 @@
+/** Who else looks at the thread, and who is writing: hints for the eye, kept nowhere. */
+import { avatar } from "#avatar";
+import { element, setText } from "#element";
+
+const SHOWN = 3;
+const SHOWN_ON_A_PHONE = 1;
+const STILL_WRITING = 6000; // pages tell every 3 s
+const TELL_EVERY = 3000;
+
+export class Company {
+  /** `here` is a list of faces, `words` says the same in the panel, `writing` is a line above the message field. */
+  constructor({ here, words, writing }) {
+    Object.assign(this, { here, words, writing });
+    this.shown = matchMedia("(max-width: 699.98px)").matches ? SHOWN_ON_A_PHONE : SHOWN;
+    this.writers = new Map(); // by id: {name, timer}
+  }
+
+  /** Takes frames of the thread's socket; other types than its own are not for it. */
+  apply(frame) {
+    if (frame.type === "here") this.draw(frame);
+    if (frame.type === "typing") this.hear(frame.person);
+    // Whoever has sent it writes no more.
+    for (const { author } of frame.messages ?? []) if (author) this.forget(author.id);
+  }
+
+  draw({ people, more }) {
+    const rest = Math.max(0, people.length - this.shown) + more;
+    const faces = people.slice(0, this.shown).map(({ id, name }) =>
+      element("li", { title: name }, avatar(name, id), element("span", { class: "unseen" }, name)));
+    if (rest > 0) faces.push(element("li", { class: "here-more" }, `+${rest}`, element("span", { class: "unseen" }, " more")));
+    this.here.replaceChildren(...faces);
+    this.here.hidden = people.length === 0;
+    const named = people.map(({ name }) => name);
+    setText(this.words, people.length ? `${listed(named, more)} ${people.length + more > 1 ? "are" : "is"} here` : "");
+  }
+
+  hear({ id, name }) {
+    clearTimeout(this.writers.get(id)?.timer);
+    this.writers.set(id, { name, timer: setTimeout(() => this.forget(id), STILL_WRITING) });
+    this.tell();
+  }
+
+  forget(id) {
+    clearTimeout(this.writers.get(id)?.timer);
+    if (this.writers.delete(id)) this.tell();
+  }
+
+  tell() {
+    const names = [...this.writers.values()].map(({ name }) => name);
+    setText(this.writing, names.length ? `${listed(names.slice(0, SHOWN), Math.max(0, names.length - SHOWN))} ${names.length > 1 ? "are" : "is"} writing…` : "");
+  }
+}
+
+/** Calls `tell` while somebody writes in the field, now and then. */
+export function tellWriting(field, tell) {
+  let told = -TELL_EVERY;
+  field.addEventListener("input", () => {
+    if (!field.value || performance.now() - told < TELL_EVERY) return;
+    told = performance.now();
+    tell();
+  });
+  // The next message is a new beginning.
+  field.form.addEventListener("submit", () => { told = -TELL_EVERY; });
+}
+
+function listed(names, more) {
+  const parts = more ? [...names, `${more} more`] : names;
+  return new Intl.ListFormat("en", { type: "conjunction" }).format(parts);
+}
