@@ -22,6 +22,7 @@ from threads.authentication import KeyAuth, PageAuth
 from threads.errors import AgentError, BadInput, Conflict, Forbidden
 from threads.exporting import router as exporting_router
 from threads.feedback import router as feedback_router
+from threads.importing import router as importing_router
 from threads.sharing import router as sharing_router
 from threads.storable import unstorable
 from threads.uploads import router as uploads_router
@@ -56,6 +57,7 @@ api.add_router("", operator_router)
 api.add_router("playground", playground_router)
 api.add_router("", feedback_router)
 api.add_router("", exporting_router)
+api.add_router("", importing_router)
 api.add_router("", sharing_router)
 api.add_router("", uploads_router)
 api.add_router("", billing_router)

@@ -487,10 +487,11 @@ def test_files_are_taken_out_and_brought_in(thread: Thread, alice: User, bob: Us
     vacuum()
     made = client_of(bob).post("/api/threads/import", data, "application/json")
     assert made.status_code == 201, made.content
-    file = Message.objects.get(thread=made.json()["id"]).files.get()
+    (thread_row,) = made.json()["threads"]
+    file = Message.objects.get(thread=thread_row["id"]).files.get()
     assert (file.name, read(file)) == ("a.png", LARGE)
     monkeypatch.setattr("threads.exporting.MOST_FILE_BYTES", 10)
-    (message,) = exported(Thread.objects.get(pk=made.json()["id"]))["messages"]
+    (message,) = exported(Thread.objects.get(pk=thread_row["id"]))["messages"]
     assert [part["type"] for part in message["content"]] == ["text", "text"]
     assert "too large" in message["content"][1]["text"]
 

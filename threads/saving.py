@@ -82,6 +82,8 @@ def update_message(message: Message, **fields: Any) -> Message:
     (given,) = stored(parsed([{"role": message.role, **fields}]))
     if any(isinstance(part, ToolCallPart | ToolResultPart) for part in given.content) or (message.is_tool and "content" in fields):
         raise BadInput("content", "What a tool was asked and answered is a record; it cannot be changed.")
+    if "at" in fields:
+        raise BadInput("at", "When something was said does not change.")
     columns = {name: value for name, value in given.model_dump(by_alias=True).items() if name in fields}
     with Thread.changing(message.thread_id) as change:
         row = Message.objects.select_for_update().get(pk=message.pk)
@@ -125,7 +127,9 @@ class _Batch:
     def place(self, new: NewMessage, author: User | None, agent_name: str) -> Message:
         """Give one message its position."""
         first, self.first = self.first, False
-        columns = new.model_dump(exclude={"content", "agent_name"}) | {"agent_name": new.agent_name or agent_name}
+        columns = new.model_dump(exclude={"content", "agent_name", "at"}) | {"agent_name": new.agent_name or agent_name}
+        if new.at:
+            columns["created_at"] = new.at
         if self.error:
             columns |= {"status": Message.Status.FAILED, "error": self.error}
         if new.role == "user":

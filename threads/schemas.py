@@ -5,7 +5,9 @@ Tool parts carry arguments and results here; in rows they live on ToolCall, and 
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, SerializerFunctionWrapHandler, field_validator, model_serializer
+from django.utils import timezone
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_serializer
+from pydantic import SerializerFunctionWrapHandler as Wrapped
 
 Json = dict[str, Any]
 
@@ -40,7 +42,7 @@ class FilePart(_Part):
     size: int = Field(0, ge=0)
 
     @model_serializer(mode="wrap")
-    def _without_what_is_not_stored(self, plain: SerializerFunctionWrapHandler) -> Json:
+    def _without_what_is_not_stored(self, plain: Wrapped) -> Json:
         return {name: value for name, value in plain(self).items() if value or name not in ("file", "size")}
 
 
@@ -75,7 +77,8 @@ AnyPart = Annotated[TextPart | ReasoningPart | FilePart | DataPart | ToolCallPar
 
 
 class NewMessage(BaseModel):
-    """A message to be saved. `content` may be a plain string. Positions, ids and versions are the thread's to give."""
+    """A message to be saved. `content` may be a plain string; `at` says when it was said, if that was earlier. Positions, ids and versions
+    are the thread's to give."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -92,11 +95,17 @@ class NewMessage(BaseModel):
     warnings: list[JsonValue] = []
     provider_metadata: dict[str, JsonValue] = {}
     error: dict[str, JsonValue] | None = None
+    at: AwareDatetime | None = None
 
     @field_validator("content", mode="before")
     @classmethod
     def _plain_words(cls, content: Any) -> Any:
         return [{"type": "text", "text": content}] if isinstance(content, str) else content
+
+    @field_validator("at")
+    @classmethod
+    def _not_to_come(cls, at: AwareDatetime | None) -> AwareDatetime | None:
+        return min(at, timezone.now()) if at else None
 
     @classmethod
     def of(cls, given: "str | Json | NewMessage") -> "NewMessage":

@@ -11,11 +11,11 @@ export class ApiError extends Error {
 /** Sends one request; gives the parsed answer, or null when there is none. Throws ApiError. */
 export const request = (method, path, body) => requestWith(method, path, body && JSON.stringify(body));
 
-/** The same with JSON that is text already, or a file. */
-export async function requestWith(method, path, body) {
+/** The same with JSON that is text already, or a file of another type. */
+export async function requestWith(method, path, body, type = "application/json") {
   const response = await reach(path, {
     method,
-    headers: { Accept: "application/json", ...(body && { "Content-Type": "application/json" }), "X-CSRFToken": csrfToken() },
+    headers: { Accept: "application/json", ...(body && { "Content-Type": type }), "X-CSRFToken": csrfToken() },
     body,
   });
   const answer = response.status === 204 ? null : await response.json().catch(() => null);

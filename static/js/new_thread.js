@@ -1,6 +1,7 @@
 /** The start of a thread: choose who answers, ask, and go on to the thread's page. */
-import { request, requestWith } from "#api";
+import { request } from "#api";
 import { Badge } from "#badge";
+import { bringIn } from "#bring_in";
 import { Composer } from "#composer";
 import { element, embedded } from "#element";
 import { startShell } from "#shell";
@@ -40,22 +41,31 @@ async function send({ id, text, files }) {
   location.assign(`/threads/${threadId}/`);
 }
 
-async function bringIn() {
+/** One thread is opened, several show up in the list. */
+async function take() {
   const [file] = at("import").files;
+  if (!file) return;
+  at("import-open").disabled = true;
   try {
-    if (file) location.assign(`/threads/${(await requestWith("POST", "/api/threads/import", file)).id}/`);
+    toast("Bringing in…");
+    const { threads, known } = await bringIn(file, (done, all) => toast(`Bringing in… ${done} of ${all}`));
+    if (threads.length === 1 && !known) location.assign(`/threads/${threads[0].id}/`);
+    else toast(`${plural(threads.length, "thread")} brought in.${known ? ` ${plural(known, "thread")} had been brought in before.` : ""}`);
   } catch (error) {
     toast(error.message);
   } finally {
     at("import").value = "";
+    at("import-open").disabled = false;
+    at("import-open").focus();
   }
 }
 
+const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
 const badge = new Badge(at("badge"));
 const composer = new Composer(at("composer"), { send, draft: "new", limits: embedded("limits-data") });
 at("choices").append(...agents.map(choice));
 drawExamples();
 at("import-open").addEventListener("click", () => at("import").click());
-at("import").addEventListener("change", bringIn);
+at("import").addEventListener("change", take);
 startShell({ onState: (state) => badge.set(state), onFrame: (frame) => composer.allowance.apply(frame) });
 if (matchMedia("(hover: hover)").matches) at("text").focus();

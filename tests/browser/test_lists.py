@@ -1,12 +1,15 @@
 """The list of threads: what one does to them, what others see of it, and finding what was said."""
 
+import json
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Enter
 from tests.site import Person, Site, until
+from tests.test_chatgpt import conversation, said
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SIZES = [{}, PHONE]
@@ -225,3 +228,26 @@ def test_a_temporary_thread_is_in_no_list_until_it_is_kept(enter: Enter, site: S
     expect(titles).to_have_text(["Between us [[tokens=3]]", "Usual"])
     expect(page.get_by_role("button", name="Keep it")).to_have_count(0)
     expect(page.locator("#text")).to_be_focused()
+
+
+@pytest.mark.parametrize("size", [{}, PHONE])
+def test_bringing_in_what_chatgpt_exports(enter: Enter, site: Site, size: dict[str, object], tmp_path: Path) -> None:
+    tab = enter(site.person(f"mover{len(size)}"), **size)
+    tab.expected.append("400")
+    page = tab.open("/threads/new/")
+    told = [conversation(said("user", "Hi"), said("assistant", "**Hello**"), key=f"k{n}", title=f"Old talk {n}") for n in range(3)]
+    export = tmp_path / "conversations.json"
+    export.write_text(json.dumps(told[:2]))
+    page.locator("#import").set_input_files(export)
+    expect(page.locator(".toast")).to_have_text("2 threads brought in.")
+    show_list(page)
+    entry(page, "Old talk 1").get_by_role("link").click()
+    expect(page.locator(".answer strong")).to_have_text("Hello")
+    expect(page.locator(".answer .author")).to_have_text("ChatGPT")
+    page.goto(f"{site.url}/threads/new/")
+    export.write_text(json.dumps(told))
+    page.locator("#import").set_input_files(export)
+    expect(page.locator(".toast")).to_have_text("1 thread brought in. 2 threads had been brought in before.")
+    export.write_text("{}")
+    page.locator("#import").set_input_files(export)
+    expect(page.locator(".toast")).to_contain_text("This is no exported thread")
