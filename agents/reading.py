@@ -14,11 +14,11 @@ from django.utils import timezone
 from agents import providers
 from agents.budget import characters
 from agents.errors import ProviderError
-from agents.providers.events import Event, Finish, Reasoning, Request, Text, ToolInput
+from agents.providers.events import Event, Finish, Reasoning, Request, Source, Text, ToolInput
 from agents.streaming import StreamOptions
 from billing.usage import estimate
 from threads.ids import uuid7
-from threads.parts import Part
+from threads.parts import Part, source_part
 from threads.storable import storable
 from threads.writer import Stream
 
@@ -78,6 +78,8 @@ class _Parts:
             self._words("reasoning", event.text)
         elif isinstance(event, ToolInput):
             self._input(event)
+        elif isinstance(event, Source):
+            self.put(source_part(event.url, event.title))
 
     def close(self) -> None:
         """The model has finished: whatever is open is complete."""

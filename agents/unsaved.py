@@ -154,7 +154,7 @@ class UnsavedRun:
         folded = fold(parts)
         message, self.pending_message = self.pending_message, None
         assert message is not None, "a step is folded into the row that was opened for it"
-        for name, value in {**columns, "content": folded.content, "is_tool": bool(folded.calls)}.items():
+        for name, value in {**columns, "content": folded.content, "sources": folded.sources, "is_tool": bool(folded.calls)}.items():
             setattr(message, name, value)
         self.messages.append(message)
         refused = {"status": ToolCall.Status.FAILED}

@@ -133,5 +133,5 @@ class _Pieces:
 def _is_part(piece: Mapping[str, Any]) -> bool:
     kind = piece.get("type")
     return isinstance(kind, str) and (
-        kind.startswith("data-") or kind.partition("-")[0] in ("text", "reasoning", "tool", "start", "finish")
+        kind.startswith("data-") or kind.partition("-")[0] in ("text", "reasoning", "tool", "source", "start", "finish")
     )

@@ -13,7 +13,9 @@ from agents.errors import ToolError
 from agents.tools import ToolContext, tool
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from tests.site import until
+from threads.convert import from_ui_messages
 from threads.models import Delta, Message, Run, Thread, ToolCall, User
+from threads.ui import ui_messages
 
 Ask = Callable[..., tuple[Message, Run]]
 Offered = dict[str, Agent]
@@ -51,6 +53,17 @@ def test_reasoning_fields_of_compatible_servers(ask: Ask, fake: FakeOpenAI, name
     _, run = ask("Think")
     assert [part["type"] for part in run.messages.get().content] == ["reasoning", "text"]
     assert run.usage["reasoning"] > 0
+
+
+def test_what_a_server_cites_is_kept_once(ask: Ask, fake: FakeOpenAI) -> None:
+    fake.script(Plan(text="Done.", cites="https://a.test/,javascript:alert(1),http://b.test/x,https://a.test/"))
+    _, run = ask("Look it up")
+    row = run.messages.get()
+    assert [(source["url"], source["title"]) for source in row.sources] == [("https://a.test/", "Page 1"), ("http://b.test/x", "Page 3")]
+    assert [part["type"] for part in row.content] == ["text"]
+    assert [part["type"] for part in ui_messages([row], [])[0]["parts"]] == ["step-start", "text", "source-url", "source-url"]
+    (again,) = from_ui_messages(ui_messages([row], []))
+    assert again.sources == row.sources
 
 
 def test_cached_tokens_are_not_counted_twice(ask: Ask, fake: FakeOpenAI) -> None:

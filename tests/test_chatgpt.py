@@ -88,7 +88,7 @@ def test_thoughts_tools_and_their_outcomes(alice: User, client_of: ClientOf) -> 
     )  # fmt: skip
     assert [row.role for row in rows] == ["user", "assistant", "tool", "assistant", "tool", "assistant", "assistant"]
     assert rows[1].content[0] == {"type": "reasoning", "text": "Counting\n\nOne by one."}
-    calls = list(ToolCall.objects.filter(thread=rows[0].thread).order_by("pk"))
+    calls = list(ToolCall.objects.filter(thread=rows[0].thread).order_by("message__step_order"))
     assert [(call.tool, call.arguments, call.status, call.result) for call in calls] == [
         ("python", {"code": "print(3)"}, "succeeded", "3"),
         ("web.search", {"q": "apples"}, "failed", None),

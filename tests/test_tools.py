@@ -26,6 +26,7 @@ from agentsite.samples.page_text import page_text
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from tests.site import until
 from threads.models import Message, Run, Thread, ToolCall, User
+from threads.parts import source_part
 from threads.ui import ui_messages
 
 Ask = Callable[..., tuple[Message, Run]]
@@ -510,7 +511,7 @@ PAGE = """<!doctype html><html><head><title> Leeks &amp; more </title><style>p {
 def test_a_page_is_read_as_text(monkeypatch: pytest.MonkeyPatch, media_type: str, content: str, title: str, text: str) -> None:
     page = Fetched("https://a.test/", 200, media_type, content.encode())
     monkeypatch.setattr(sample_tools, "fetch", lambda url: page)
-    assert sample_tools.read_page.function("https://a.test/") == {"url": "https://a.test/", "title": title, "text": text}
+    assert sample_tools.read_page.function("https://a.test/") == {"source": source_part("https://a.test/", title), "text": text}
 
 
 @pytest.mark.parametrize(("status", "media_type", "told"), [(404, "text/html", "404"), (200, "image/png", "image/png")])

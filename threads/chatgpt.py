@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from threads.convert import to_part
+from threads.parts import is_address, source_part
 from threads.storable import storable
 
 Json = dict[str, Any]
@@ -184,8 +185,8 @@ def _sources(metadata: Json) -> list[Json]:
     found: dict[str, Json] = {}
     for reference in metadata.get("content_references") or []:
         for each in [reference, *(reference.get("items") or [])] if isinstance(reference, dict) else []:
-            if isinstance(each, dict) and isinstance(url := each.get("url"), str) and url.startswith(("https:", "http:")):
-                found[url] = {"type": "source-url", "sourceId": url, "url": url, "title": str(each.get("title") or "")}
+            if isinstance(each, dict) and is_address(each.get("url")):
+                found[each["url"]] = source_part(each["url"], str(each.get("title") or ""))
     return list(found.values())
 
 

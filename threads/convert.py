@@ -117,15 +117,17 @@ def _from_ui_message(message: Mapping[str, Any]) -> list[NewMessage]:
     found: list[NewMessage] = []
     content: list[Json] = []
     results: list[Json] = []
+    sources: list[Json] = []
 
     def close() -> None:
         about = {"role": role, "agent_name": message.get("agent_name", "") or "", "status": status}
         if content:
-            found.append(NewMessage.of(about | {"content": list(content)}))
+            found.append(NewMessage.of(about | {"content": list(content), "sources": list(sources)}))
         if results:
             found.append(NewMessage.of(about | {"role": "tool", "content": list(results)}))
         content.clear()
         results.clear()
+        sources.clear()
 
     for part in message["parts"]:
         kind = part["type"]
@@ -135,6 +137,8 @@ def _from_ui_message(message: Mapping[str, Any]) -> list[NewMessage]:
             content.append({"type": kind, "text": part["text"]})
         elif kind == "file":
             content.append({name: part[name] for name in ("type", "mediaType", "url", "filename") if name in part})
+        elif kind == "source-url":
+            sources.append(dict(part))
         elif kind == "dynamic-tool" or kind.startswith("tool-"):
             content.append(_call(part))
             results += _result(part)

@@ -13,6 +13,7 @@ from uuid import UUID
 Part = dict[str, Any]
 # Parts from `start` to `end`, counted before they were merged.
 Rest = tuple[int, int, list[Part]]
+MOST_SOURCES = 100
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Folded:
 
     content: list[Part] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    sources: list[Part] = field(default_factory=list)
 
 
 def fold(parts: Iterable[Part]) -> Folded:
@@ -66,11 +68,18 @@ def fold(parts: Iterable[Part]) -> Folded:
         elif kind in ("tool-input-available", "tool-input-error"):
             folded.calls.append(_call(part))
             folded.content.append({"type": "tool-call", "tool_call": part["toolCallId"], "tool": part["toolName"]})
+        elif kind == "source-url" and is_address(part.get("url")):
+            _add_source(folded.sources, part)
     for part in folded.content:
         if part["type"] in ("text", "reasoning"):
             part["text"] = "".join(texts[part["text"]])
     folded.content = [part for part in folded.content if part.get("text") != ""]
     return folded
+
+
+def _add_source(sources: list[Part], part: Part) -> None:
+    if len(sources) < MOST_SOURCES and part["url"] not in {each["url"] for each in sources}:
+        sources.append(part)
 
 
 def _upsert(content: list[Part], part: Part) -> None:
@@ -89,6 +98,18 @@ def _call(part: Part) -> Call:
 
 
 DELTAS = {"text-delta": ("id", "delta"), "reasoning-delta": ("id", "delta"), "tool-input-delta": ("toolCallId", "inputTextDelta")}
+
+
+def is_address(url: Any) -> bool:
+    """Whether it leads to a page, and is no script."""
+    return isinstance(url, str) and url.startswith(("https://", "http://")) and len(url) <= 2000
+
+
+def source_part(url: str, title: str = "") -> Part:
+    """A page that an answer rests on. Tools put them into their results, anywhere; ValueError for what is no address of a page."""
+    if not is_address(url):
+        raise ValueError("A source is an address of up to 2,000 characters that begins with https:// or http://.")
+    return {"type": "source-url", "sourceId": url, "url": url, "title": title[:300]}
 
 
 def text_parts(text: str) -> list[Part]:

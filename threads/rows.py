@@ -95,6 +95,7 @@ def message_row(message: "Message") -> Json:
         "sent_by": person(message.sent_by),
         "agent_name": message.agent_name,
         "content": message.content,
+        "sources": message.sources,
         "run": _id(message.run_id),
         "provider": message.provider,
         "model": message.model,

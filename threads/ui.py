@@ -44,11 +44,11 @@ def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mappin
 
 def _row_parts(row: Message, calls: Mapping[str, ToolCall], live: Mapping[Any, list[Part]]) -> list[Json]:
     pending = row.status == Message.Status.PENDING
-    content = fold(live.get(row.run_id, [])).content if pending else row.content
-    if row.role == Message.Role.TOOL or not content:
+    told = fold(live.get(row.run_id, [])) if pending else row
+    if row.role == Message.Role.TOOL or not told.content:
         return []
     start = [{"type": "step-start"}] if row.role == Message.Role.ASSISTANT else []
-    return start + [_part(part, calls, "streaming" if pending else "done") for part in content]
+    return start + [_part(part, calls, "streaming" if pending else "done") for part in told.content] + told.sources
 
 
 def _part(part: Json, calls: Mapping[str, ToolCall], state: str) -> Json:

@@ -55,6 +55,14 @@ class ToolInput:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A page that the answer refers to."""
+
+    url: str
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Finish:
     """The end of the answer: why (`stop`, `length`, `tool_calls`, `content_filter`, `refusal`), by which model, and what it took."""
 
@@ -64,4 +72,4 @@ class Finish:
     provider: str = ""
 
 
-Event = Text | Reasoning | ToolInput | Finish
+Event = Text | Reasoning | ToolInput | Source | Finish

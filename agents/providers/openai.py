@@ -20,8 +20,9 @@ from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, De
 
 from agents.attachments import PDF, PICTURES, SOUNDS, attachments, noted, words
 from agents.errors import AgentError, ContextOverflow, ProviderError
-from agents.providers.events import Event, Finish, Reasoning, Request, Tap, Text, ToolInput
+from agents.providers.events import Event, Finish, Reasoning, Request, Source, Tap, Text, ToolInput
 from billing.usage import Usage
+from threads.parts import is_address
 
 WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}, {"stream": False}]
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI]" = WeakKeyDictionary()
@@ -54,6 +55,7 @@ class _Delta(msgspec.Struct):
     reasoning: Any = None
     thinking: Any = None
     tool_calls: list[_Call] | None = None
+    annotations: Any = None
 
 
 class _Choice(msgspec.Struct):
@@ -267,7 +269,7 @@ class _Reader:
             index = position if call.index is None else call.index
             events.append(ToolInput(index, _clean(call.function.arguments or ""), call.function.name or "", call.id or ""))
         self.said = self.said or bool(events)
-        return events
+        return events + _sources(delta.annotations)
 
     def finish(self) -> Finish:
         """The last event; an answer that ended without a reason is a broken one."""
@@ -296,6 +298,13 @@ def _usage(usage: _Usage) -> Usage:
 def _count(tokens: int | None) -> int:
     """What a server says may be less than nothing, or more than the ledger holds."""
     return min(max(0, tokens or 0), MOST_TOKENS)
+
+
+def _sources(annotations: Any) -> list[Event]:
+    """What the answer cites: OpenAI's `url_citation`, which other servers with a search of their own send too."""
+    cited = [each.get("url_citation") for each in annotations if isinstance(each, dict)] if isinstance(annotations, list) else []
+    pages = [each for each in cited if isinstance(each, dict) and is_address(each.get("url"))]
+    return [Source(_clean(each["url"]), _clean(str(each.get("title") or ""))) for each in pages]
 
 
 def _clean(text: str) -> str:

@@ -11,9 +11,10 @@ import { addUsages, usageInWords } from "#money";
 import { Reasoning } from "#reasoning";
 import { AllQuestions } from "#question";
 import { SmoothText } from "#smooth_text";
+import { SourceList } from "#sources";
 import { menuButton } from "#menu";
 import { isActive } from "#thread_store";
-import { answerBlocks } from "#timeline";
+import { answerBlocks, answerSources } from "#timeline";
 import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
 import { VersionPicker } from "#version_picker";
@@ -29,6 +30,7 @@ export class AnswerView {
     this.face = element("span", {});
     this.time = element("time", {});
     this.body = element("div", { class: "answer-body" });
+    this.sources = new SourceList();
     this.waiting = element("p", { class: "waiting" });
     this.note = element("p", { class: "note" });
     this.questions = new AllQuestions(tools);
@@ -42,7 +44,7 @@ export class AnswerView {
     this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
-      element("header", {}, this.face, this.author, this.time, this.cost), this.body, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
+      element("header", {}, this.face, this.author, this.time, this.cost), this.body, this.sources.node, this.questions.node, this.waiting, this.error.node, this.note, this.foot, this.feedback.node);
   }
 
   /** What a reader can do with it; in the playground that is to look closer. */
@@ -60,6 +62,7 @@ export class AnswerView {
     const run = this.store.runs.get(item.run);
     const blocks = answerBlocks(this.store, item);
     this.drawBlocks(blocks);
+    this.sources.update(answerSources(this.store, item, blocks));
     this.drawHead(run, item.rows);
     this.drawState(run, item.rows, blocks);
   }

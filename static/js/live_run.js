@@ -14,6 +14,7 @@ export class LiveRun {
   clear() {
     this.cursor = this.base;
     this.parts = [];
+    this.sources = [];
     this.step = 0;
     this.open = new Map();
   }
@@ -87,6 +88,9 @@ export class LiveRun {
         break;
       case "finish-step":
         for (const id of [...this.open.keys()]) this.finish(id);
+        break;
+      case "source-url":
+        this.sources.push(part);
         break;
       default:
         if (part.toolCallId) this.reduceTool(part);

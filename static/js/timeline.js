@@ -1,4 +1,5 @@
 /** Turns a store into what is shown: items by position, and the blocks of one answer. Pure. */
+import { sourcesIn } from "#sources";
 import { isActive } from "#thread_store";
 import { choices } from "#versions";
 
@@ -70,6 +71,14 @@ export function answerBlocks(store, item) {
   }
   if (live) parts.push(...live.parts.map((part) => livePart(run, part)));
   return keyed(store, parts);
+}
+
+/** The source parts of one answer: of its rows, of what is live, and in what its tools returned. */
+export function answerSources(store, item, blocks) {
+  const run = store.runs.get(item.run);
+  const live = run && isActive(run) ? (store.live.get(item.run)?.sources ?? []) : [];
+  const returned = blocks.filter(({ call }) => call?.status === "succeeded").flatMap(({ call }) => sourcesIn(call.result));
+  return [...item.rows.flatMap((row) => row.sources ?? []), ...live, ...returned];
 }
 
 const rowPieces = new WeakMap(); // one array per stored part: the views compare it by identity

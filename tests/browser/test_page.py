@@ -327,3 +327,15 @@ def test_a_call_of_unknown_outcome_is_settled_by_a_person(enter: Enter, site: Si
     expect(card).to_contain_text("The order was looked up twice")
     (call,) = alice.get(f"/threads/{thread}/tool-calls")["tool_calls"]
     assert (call["status"], call["result"]) == ("succeeded", "The order was looked up twice")
+
+
+def test_sources_of_the_model_and_of_tools_are_listed_under_the_answer(enter: Enter, alice: Person, shared: str) -> None:
+    page = enter(alice).open(f"/threads/{shared}/")
+    alice.ask(shared, "[[text=Kiel. cites=https://example.org/kiel,https://example.com/port]] Where?")
+    sources = page.locator(".answer .sources")
+    expect(sources.locator("summary")).to_have_text("2 sources")
+    sources.locator("summary").click()
+    expect(sources.get_by_role("link", name="Page 1")).to_have_attribute("href", "https://example.org/kiel")
+    expect(sources.get_by_role("link", name="Page 1")).to_have_attribute("rel", re.compile("noopener"))
+    page.reload()
+    expect(sources.locator("summary")).to_have_text("2 sources")

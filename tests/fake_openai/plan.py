@@ -48,6 +48,7 @@ class Plan:
     fragment: int = 0  # letters of arguments in a fragment; 0: so many that there are few
     finish: str = ""  # default: tool_calls or stop
     refusal: str = ""
+    cites: str = ""  # addresses with commas between them, as a server with a search of its own tells them
     silent: bool = False  # says nothing at all
     usage: bool = True
     cached: int = 0  # prompt tokens said to be cached

@@ -51,7 +51,15 @@ def deltas(plan: Plan) -> list[Body]:
     found: list[Body] = [{plan.reasoning_field: text, "content": ""} for text in reasoning_tokens(plan)]
     found += [{"content": text} for text in answer_tokens(plan)]
     found += [{"refusal": text} for text in pieces(plan.refusal, 5)]
+    found += [{"annotations": [citation]} for citation in citations(plan)]
     return found + [{"tool_calls": [fragment]} for fragment in _fragments(plan)]
+
+
+def citations(plan: Plan) -> list[Body]:
+    return [
+        {"type": "url_citation", "url_citation": {"url": url, "title": f"Page {number}", "start_index": 0, "end_index": 1}}
+        for number, url in enumerate(plan.cites.split(",") if plan.cites else [], start=1)
+    ]
 
 
 def _fragments(plan: Plan) -> list[Body]:
@@ -93,6 +101,8 @@ def whole_answer(body: Body, plan: Plan) -> Body:
     message: Body = {"role": "assistant", "content": "".join(answer_tokens(plan)) or None, "refusal": plan.refusal or None}
     if plan.reasoning:
         message[plan.reasoning_field] = "".join(reasoning_tokens(plan))
+    if plan.cites:
+        message["annotations"] = citations(plan)
     if plan.tools:
         message["tool_calls"] = [
             {"id": call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -358,7 +358,8 @@ class Run(HeldRun):
         folded = fold(parts)
         message = self.pending_message
         assert message is not None, "a step is folded into the row that was opened for it"
-        change.update(message, content=folded.content, is_tool=bool(folded.calls), agent_name=self.agent, **columns)
+        said = {"content": folded.content, "sources": folded.sources, "is_tool": bool(folded.calls)}
+        change.update(message, agent_name=self.agent, **said, **columns)
         if folded.calls:
             change.add_all([self._new_call(index, call, verdicts.get(call.id)) for index, call in enumerate(folded.calls)])
         return folded.calls

@@ -1,0 +1,41 @@
+/** The pages that an answer rests on: one line that opens to a list. */
+import { element, icon, setText } from "#element";
+
+const SEVERAL = 100;
+
+/** `{url, title, host}` of all that are pages, each once. */
+export function sourcesOf(parts) {
+  const found = new Map();
+  for (const part of parts) {
+    const { url, title } = part ?? {}; // what was brought in may hold anything
+    if (found.size === SEVERAL || typeof url !== "string" || !URL.canParse(url)) continue;
+    const { protocol, host, href } = new URL(url);
+    if (["https:", "http:"].includes(protocol) && !found.has(href)) found.set(href, { url: href, title: String(title || host), host });
+  }
+  return [...found.values()];
+}
+
+/** The source parts in some JSON, wherever they are. */
+export function sourcesIn(value) {
+  if (value?.type === "source-url") return [value];
+  return value && typeof value === "object" ? Object.values(value).flatMap(sourcesIn) : [];
+}
+
+export class SourceList {
+  constructor() {
+    this.summary = element("span", {});
+    this.list = element("ol", {});
+    this.node = element("details", { class: "sources", hidden: true }, element("summary", {}, icon("link"), this.summary), this.list);
+  }
+
+  update(parts) {
+    const sources = sourcesOf(parts);
+    const key = JSON.stringify(sources);
+    this.node.hidden = sources.length === 0;
+    if (key === this.key) return;
+    this.key = key;
+    setText(this.summary, sources.length === 1 ? "1 source" : `${sources.length} sources`);
+    this.list.replaceChildren(...sources.map(({ url, title, host }) => element("li", {},
+      element("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, title), " ", element("span", { class: "muted" }, host))));
+  }
+}
