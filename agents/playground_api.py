@@ -20,7 +20,7 @@ from agents.models import RequestLog
 from agents.playground import Trial
 from agents.registry import get_agent, offered
 from threads.access import SignedRequest, require_tester, thread_for
-from threads.api import checked_limit
+from threads.api import Order, checked_limit
 from threads.lists import cursor_of
 from threads.models import ApiKey, Message, Run, Thread, ToolCall, User
 from threads.rows import Json, message_row, person, run_row, thread_rows, tool_call_row
@@ -136,16 +136,21 @@ def new_thread(request: SignedRequest, new: ThreadFor) -> Status[Json]:
 
 
 @router.get("/threads/{uuid:thread_id}/messages")
-def messages(request: SignedRequest, thread_id: UUID, before: int | None = None, limit: int = 50) -> Json:
-    """Whole turns with all that is known of them, ascending, the newest page first; `before` (an order) continues downwards."""
+def messages(request: SignedRequest, thread_id: UUID, before: Order | None = None, after: Order | None = None, limit: int = 50) -> Json:
+    """Whole turns with all that is known of them, ascending: the newest ones, those before an order, or those from the order `after` on.
+    The answer's `before` and `after` continue; null is the end."""
     thread = thread_for(request.user, thread_id, "test")
     with one_moment():
-        rows, runs, calls, more = page(thread, before, checked_limit(limit))
+        rows, runs, calls, *ends = page(thread, checked_limit(limit), before=before, after=after)
         prefetch_related_objects(rows, "sent_by")
         prefetch_related_objects(runs, "requested_by", "on_behalf_of")
         prefetch_related_objects(calls, "decided_by")
-    all_calls = [_call(call) for call in calls]
-    return {"messages": [_message(row) for row in rows], "runs": [_run(run) for run in runs], "tool_calls": all_calls, "before": more}
+    found = {
+        "messages": [_message(row) for row in rows],
+        "runs": [_run(run) for run in runs],
+        "tool_calls": [_call(call) for call in calls],
+    }
+    return found | {"before": ends[0], "after": ends[1]}
 
 
 @router.get("/runs/{uuid:run_id}")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from channels.layers import get_channel_layer
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -81,8 +82,36 @@ def test_long_threads_are_read_by_pages_of_whole_turns(alice: User, thread: Thre
     frame = snapshot(thread.pk)
     assert len(frame["messages"]) == sync.PAGE_ROWS
     assert frame["before"] == frame["messages"][0]["order"] == 15
-    older, _, _, before = sync.page(thread, frame["before"])
+    older, _, _, before, after = sync.page(thread, before=frame["before"])
+    assert after == frame["before"]
     assert (older[0].order, older[-1].order, before) == (0, 14, None)
+
+
+def orders(found: sync.Page) -> tuple[int, int, int | None, int | None]:
+    """The first and last turn of a page, and where others continue."""
+    return found.messages[0].order, found.messages[-1].order, found.before, found.after
+
+
+def test_pages_lead_from_anywhere_to_both_ends(alice: User, thread: Thread, client_of: Callable[[User], Client]) -> None:
+    for number in range(40):
+        services.send(alice, thread, f"Question {number}")
+    assert orders(sync.page(thread, 20)) == (30, 39, 30, None)
+    assert orders(sync.page(thread, 20, before=30)) == (20, 29, 20, 30)
+    assert orders(sync.page(thread, 20, before=5)) == (0, 4, None, 5)
+    assert orders(sync.page(thread, 20, after=5)) == (5, 14, 5, 15)
+    assert orders(sync.page(thread, 20, after=35)) == (35, 39, 35, None)
+    asked = thread.messages.filter(role="user").order_by("order")
+    assert orders(sync.page(thread, 20, around=asked[20])) == (15, 24, 15, 25)
+    assert orders(sync.page(thread, 20, around=asked[0])) == (0, 4, None, 5)
+    assert orders(sync.page(thread, 20, around=asked[39])) == (34, 39, 34, None)
+    for nothing in (sync.page(thread, before=0), sync.page(thread, after=40), sync.page(Thread.start(alice))):
+        assert nothing.messages == []
+    client, path = client_of(alice), f"/api/threads/{thread.pk}/messages"
+    told = client.get(path, {"view": "rows", "around": str(asked[20].pk), "limit": 20}).json()
+    assert (told["before"], told["after"], len(told["messages"])) == (15, 25, 20)
+    assert client.get(path, {"around": str(Thread.start(alice).pk)}).status_code == 404
+    for query in ({"before": -1}, {"after": 2**31}, {"after": 1, "before": 2}, {"around": "x"}, {"limit": 201}):
+        assert client.get(path, query).status_code == 400, query
 
 
 def test_who_is_far_behind_starts_again(ask: Ask, thread: Thread, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,20 +1,23 @@
 """A thread over HTTP: who belongs to it, and what was said; the list of threads is in `threads.lists`."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import Http404
 from ninja import Router, Schema, Status
+from pydantic import Field
 
 from threads.access import SignedRequest, thread_for
 from threads.deleting import delete_messages
 from threads.errors import BadInput
-from threads.models import Memory, Message, Run, User
+from threads.models import Memory, Message, Run, Thread, User
 from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
 
 router = Router()
+# The number of a turn, as the database holds it.
+Order = Annotated[int, Field(ge=0, le=2**31 - 1)]
 
 
 class NewMember(Schema):
@@ -60,15 +63,32 @@ def remove_member(request: SignedRequest, thread_id: UUID, user_id: UUID) -> Sta
 
 @router.get("/threads/{uuid:thread_id}/messages")
 def messages(
-    request: SignedRequest, thread_id: UUID, before: int | None = None, limit: int = 50, view: Literal["rows", "ui"] = "ui"
+    request: SignedRequest,
+    thread_id: UUID,
+    before: Order | None = None,
+    after: Order | None = None,
+    around: UUID | None = None,
+    limit: int = 50,
+    view: Literal["rows", "ui"] = "ui",
 ) -> Json:
-    """Whole turns, ascending, newest page first; `before` (an order) continues downwards. `view=rows` gives the socket's rows."""
+    """Whole turns, ascending: the newest ones, those before an order, those from the order `after` on, or those around a message. The
+    answer's `before` and `after` continue; null is the end. `view=rows` gives the socket's rows."""
     thread = thread_for(request.user, thread_id)
+    if sum(each is not None for each in (before, after, around)) > 1:
+        raise BadInput("around" if around else "after", "Give one of before, after and around.")
     with one_moment():
-        rows, runs, calls, more = page(thread, before, checked_limit(limit))
+        rows, runs, calls, *ends = page(thread, checked_limit(limit), before=before, after=after, around=_message(thread, around))
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
     shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
-    return {"messages": shown, "runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls], "before": more}
+    rest = {"runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls]}
+    return {"messages": shown, **rest, "before": ends[0], "after": ends[1]}
+
+
+def _message(thread: Thread, pk: UUID | None) -> Message | None:
+    message = thread.messages.filter(pk=pk).first() if pk else None
+    if pk and message is None:
+        raise Http404("There is no such message.")
+    return message
 
 
 @router.delete("/threads/{uuid:thread_id}/messages/{uuid:message_id}", response={204: None})

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -56,18 +56,44 @@ def snapshot(thread_id: UUID | str, version: int | None = None, cursors: Mapping
         return _page_frame(thread, wanted)
 
 
-def page(thread: Thread, before: int | None = None, limit: int = PAGE_ROWS) -> tuple[list[Message], list[Run], list[ToolCall], int | None]:
-    """Whole turns below `before`, at least `limit` rows if there are so many, with their runs and tool calls.
+class Page(NamedTuple):
+    """Whole turns, ascending, with their runs and tool calls. Below `before` and from `after` on there are more, unless it is None."""
 
-    The last value is where the next page ends, or None.
-    """
-    below = thread.messages.all() if before is None else thread.messages.filter(order__lt=before)
-    orders = list(below.order_by("-order", "-step_order").values_list("order", flat=True)[:limit])
-    messages = _read(below.filter(order__gte=orders[-1])) if orders else []
+    messages: list[Message]
+    runs: list[Run]
+    calls: list[ToolCall]
+    before: int | None
+    after: int | None
+
+
+def page(
+    thread: Thread, limit: int = PAGE_ROWS, *, before: int | None = None, after: int | None = None, around: Message | None = None
+) -> Page:
+    """At least `limit` rows, if there are so many: the newest ones, those below the order `before`, those from the order `after` on, or
+    those `around` a message."""
+    rows = thread.messages.all()
+    if around is not None:
+        below, above = rows.filter(order__lt=around.order), rows.filter(order__gte=around.order)
+        return _page_of(thread, (_orders(below, limit // 2, down=True) or [around.order])[-1], _orders(above, (limit + 1) // 2)[-1])
+    if after is not None:
+        orders = _orders(rows.filter(order__gte=after), limit)
+        return _page_of(thread, after, orders[-1] if orders else after)
+    orders = _orders(rows if before is None else rows.filter(order__lt=before), limit, down=True)
+    return _page_of(thread, orders[-1], orders[0]) if orders else Page([], [], [], None, None if before is None else before)
+
+
+def _orders(rows: QuerySet[Message], limit: int, *, down: bool = False) -> list[int]:
+    sign = "-" if down else ""
+    return list(rows.order_by(f"{sign}order", f"{sign}step_order").values_list("order", flat=True)[:limit])
+
+
+def _page_of(thread: Thread, first: int, last: int) -> Page:
+    messages = _read(thread.messages.filter(order__gte=first, order__lte=last))
     runs = list(Run.objects.filter(pk__in={m.run_id for m in messages if m.run_id}))
     calls = list(ToolCall.objects.filter(message__in=[m.pk for m in messages if m.is_tool]).order_by("step", "index"))
-    more = bool(orders) and thread.messages.filter(order__lt=orders[-1]).exists()
-    return messages, runs, calls, orders[-1] if more else None
+    is_first = not thread.messages.filter(order__lt=first).exists()
+    is_last = not thread.messages.filter(order__gt=last).exists()
+    return Page(messages, runs, calls, None if is_first else first, None if is_last else last + 1)
 
 
 def _read(messages: QuerySet[Message], limit: int | None = None) -> list[Message]:
@@ -75,7 +101,7 @@ def _read(messages: QuerySet[Message], limit: int | None = None) -> list[Message
 
 
 def _page_frame(thread: Thread, wanted: Wanted) -> Json:
-    messages, runs, calls, before = page(thread)
+    messages, runs, calls, before, _ = page(thread)
     messages = [message for message in messages if message.order >= wanted.start]
     known = {run.pk for run in runs}
     runs += [run for run in thread.runs.live() if run.pk not in known]

@@ -1,9 +1,7 @@
 /** Leads to the place that the address names: `#message-<id>`, or `#after-<order>.<step>`, where versions part. */
-const MOST_PAGES = 50;
-
 export class Jump {
-  constructor({ store, list, scroll, older }) {
-    Object.assign(this, { store, list, scroll, older });
+  constructor({ store, list, scroll, pages }) {
+    Object.assign(this, { store, list, scroll, pages });
     addEventListener("hashchange", () => this.go());
     if (location.hash) this.go();
   }
@@ -12,7 +10,7 @@ export class Jump {
     const [, kind, name] = location.hash.match(/^#(message|after)-([\w.-]+)$/) ?? [];
     if (!kind) return;
     this.scroll.release();
-    await this.older.reach(() => (kind === "message" ? this.store.messages.has(name) : this.reaches(name)), MOST_PAGES);
+    await (kind === "message" ? this.reachMessage(name) : this.reachTurn(Number.parseInt(name, 10)));
     this.list.draw();
     const node = kind === "message" ? this.list.nodeOf(name) : document.getElementById(`after-${name}`);
     if (!node) return;
@@ -21,9 +19,14 @@ export class Jump {
     if (kind === "message") mark(node);
   }
 
-  reaches(place) {
-    const order = Number.parseInt(place, 10);
-    return this.store.before === null || order >= this.store.before;
+  async reachMessage(id) {
+    const row = this.store.messages.get(id);
+    if (!row || !this.store.shows(row.order)) await this.pages.lead({ around: id });
+  }
+
+  /** What comes after a position is in its turn, or in the next one. */
+  async reachTurn(order) {
+    if (!this.store.shows(Math.max(order, 0)) || !this.store.shows(order + 1)) await this.pages.lead({ before: order + 2 });
   }
 }
 

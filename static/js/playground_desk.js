@@ -4,7 +4,7 @@ import { Badge } from "#badge";
 import { doubtfulButton } from "#action_button";
 import { jsonView } from "#json_view";
 import { MessageList } from "#message_list";
-import { Older } from "#older";
+import { Pages } from "#pages";
 import { ContextView } from "#playground_context";
 import { Options } from "#playground_options";
 import { RunView } from "#playground_run";
@@ -48,7 +48,7 @@ export class Desk {
     const badge = new Badge(at("badge"));
     this.scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
     this.list = new MessageList(store, at("messages"), this.scroll, this.toolsFor(store, this.id));
-    new Older({ store, list: this.list, scroll: this.scroll, scroller: at("scroller"), note: at("older"), path });
+    new Pages({ store, list: this.list, scroll: this.scroll, scroller: at("scroller"), note: at("older"), path });
     new ThreadSocket(store, this.id, { onState: (state) => badge.set(state), onGone: () => this.complain("This thread is no longer there.") });
   }
 

@@ -10,6 +10,9 @@ export class Scroll {
     this.following = true;
     this.unseen = 0;
     this.top = 0;
+    // Of pages that do not hold the whole thread: whether more follows, and the way to its end.
+    this.leadsOn = () => false;
+    this.back = null;
     scroller.addEventListener("scroll", () => this.scrolled(), { passive: true });
     scroller.addEventListener("wheel", (event) => event.deltaY < 0 && this.release(), { passive: true });
     pill.addEventListener("click", () => this.toEnd());
@@ -25,7 +28,8 @@ export class Scroll {
   scrolled() {
     const up = this.scroller.scrollTop < this.top;
     this.top = this.scroller.scrollTop;
-    if (this.distance <= 2 || (!up && this.distance <= NEAR)) this.follow();
+    if (this.leadsOn()) this.release();
+    else if (this.distance <= 2 || (!up && this.distance <= NEAR)) this.follow();
     else if (up) this.release();
   }
 
@@ -43,6 +47,7 @@ export class Scroll {
   }
 
   toEnd() {
+    if (this.leadsOn()) return void this.back();
     this.scroller.scrollTop = this.scroller.scrollHeight;
     this.top = this.scroller.scrollTop;
     this.follow();
@@ -56,13 +61,14 @@ export class Scroll {
   }
 
   showPill() {
-    this.pill.hidden = this.following || this.distance <= NEAR;
+    this.pill.hidden = this.following || (this.distance <= NEAR && !this.leadsOn());
     setText(this.pill, this.unseen ? `${this.unseen} new · Jump to latest` : "Jump to latest");
   }
 
-  /** Runs `change`, which adds content above, with what is on screen staying where it is. */
+  /** Runs `change`, which adds or removes content above, with what is on screen staying where it is. */
   hold(change) {
-    const anchor = this.content.firstElementChild;
+    const top = this.scroller.getBoundingClientRect().top;
+    const anchor = [...this.content.children].find((node) => node.getBoundingClientRect().bottom > top);
     const before = anchor?.getBoundingClientRect().top;
     this.holding = true;
     change();

@@ -4,6 +4,9 @@
  */
 import { LiveRun } from "#live_run";
 
+// Rows. What is further away from the reader is loaded again when they come near: a thread may have any number.
+const KEPT = 160;
+const KEPT_RUNS = 20;
 const ENDED = new Set(["succeeded", "failed", "stopped"]);
 
 export const isActive = (run) => !ENDED.has(run.status);
@@ -26,7 +29,9 @@ export class ThreadStore {
     this.live = new Map();
     this.early = new Map(); // changed frames that came before their turn, by version
     this.announced = 0; // the version of a frame that came without its rows
+    // What is shown goes from the order `before` to below the order `after`; null is the thread's beginning, and its end.
     this.before = null;
+    this.after = null;
   }
 
   /** Calls `listener({run})` after each change; `run` names the only run whose live parts grew, or is null. */
@@ -129,6 +134,51 @@ export class ThreadStore {
     if (requested !== this.before) return;
     this.before = page.before;
     this.adopt(page);
+    const orders = this.shownOrders();
+    const end = orders.find((order) => order > orders[KEPT - 1]);
+    if (end !== undefined) this.keep(orders[0], end);
+  }
+
+  /** The same with a newer page, asked for with `after=requested`. */
+  adoptNewer(requested, page) {
+    if (requested !== this.after) return;
+    this.after = page.after;
+    this.adopt(page);
+    const orders = this.shownOrders();
+    const begin = orders.at(-KEPT);
+    if (begin > orders[0]) this.keep(begin, this.after);
+  }
+
+  /** Shows another place of the thread: this page and nothing else. */
+  move(page) {
+    Object.assign(this, { before: page.before, after: page.after });
+    this.adopt(page);
+    this.keep(this.shownOrders()[0] ?? 0, page.after);
+  }
+
+  /** Whether a turn is between `before` and `after`. */
+  shows(order) {
+    return (this.before === null || order >= this.before) && (this.after === null || order < this.after);
+  }
+
+  shownOrders() {
+    return [...this.messages.values()].map(({ order }) => order).filter((order) => this.shows(order)).sort((a, b) => a - b);
+  }
+
+  /** Drops the rows of turns outside, but for what goes on, and for the newest runs. */
+  keep(begin, end) {
+    const far = ({ order }) => order < begin || (end !== null && order >= end);
+    const first = [...this.messages.values()].some((row) => row.order < begin);
+    const newest = new Set([...this.runs.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, KEPT_RUNS).map(({ id }) => id));
+    for (const row of [...this.messages.values()].filter(far)) {
+      this.messages.delete(row.id);
+      const run = this.runs.get(row.run);
+      if (run && !isActive(run) && !newest.has(run.id)) this.runs.delete(run.id);
+    }
+    for (const call of this.toolCalls.values()) if (call.ended_at && !this.messages.has(call.message) && !newest.has(call.run)) this.toolCalls.delete(call.id);
+    if (first) this.before = begin;
+    this.after = end;
+    this.tell();
   }
 
   /** A message of our own that the server has not confirmed yet. */

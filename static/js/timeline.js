@@ -9,7 +9,7 @@ const inAnswer = (row) => (row.role === "assistant" || row.role === "tool") && r
 
 /** Items in order: `{key, kind: "message", message}`, `{key, kind: "answer", run, rows, prompt}`, `{key, kind: "outgoing", message}`. */
 export function timeline(store) {
-  const shown = (order) => store.before === null || order >= store.before;
+  const shown = (order) => store.shows(order);
   const items = [];
   const answers = new Map();
   const prompts = new Map();
@@ -37,7 +37,7 @@ export function timeline(store) {
 function placeVersions(items, store) {
   for (const choice of choices(store.thread)) {
     const [order, step] = choice.after;
-    if (store.before !== null && order < store.before) continue;
+    if (!store.shows(Math.max(order, 0))) continue;
     const first = items.find((item) => item.order > order || (item.order === order && item.step > step));
     if (first) first.versions = choice;
   }

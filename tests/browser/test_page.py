@@ -245,6 +245,49 @@ def test_older_messages_come_without_a_jump(enter: Enter, alice: Person) -> None
     assert abs(page.evaluate(place) - before) < 2
 
 
+FILL = """
+INSERT INTO threads_message (id, thread_id, "order", step_order, role, status, agent_name, content, is_tool, provider, model, finish_reason,
+                             reasoning, sources, warnings, provider_metadata, version)
+SELECT gen_random_uuid(), %s, n / 2, n %% 2, CASE n %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, 'success', '',
+       jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Row ' || n || repeat(' and so on', n %% 50))), false, '', '', '',
+       '[]', '[]', '[]', '{}', n + 1
+FROM generate_series(0, 1999) n
+"""
+
+
+@pytest.mark.parametrize("size", [{}, PHONE])
+def test_a_long_thread_is_walked_through_in_both_directions(enter: Enter, alice: Person, site: Site, size: dict[str, object]) -> None:
+    thread = alice.new_thread("weather")
+    site.query(FILL, thread)
+    site.query("UPDATE threads_thread SET last_order = 999, last_step = 1, version = 2000 WHERE id = %s", thread)
+    ((middle,),) = site.query('SELECT id FROM threads_message WHERE thread_id = %s AND "order" = 500 AND step_order = 0', thread)
+    page = enter(alice, **size).open(f"/threads/{thread}/")
+    rows, pill = page.locator("#messages > *"), page.locator("#latest")
+    expect(rows.last).to_contain_text("Row 1999 ")
+    for _ in range(8):
+        first = rows.first.locator(".said, .prose").inner_text()
+        rows.first.scroll_into_view_if_needed()
+        expect(rows.first).not_to_contain_text(first)
+    assert rows.count() <= 170
+    expect(page.get_by_text("Row 1999 ")).to_have_count(0)
+    alice.ask(thread, "[[text=Fresh]] And now?")
+    page.goto(f"{site.url}/threads/{thread}/#message-{middle}")
+    expect(page.locator(".is-meant")).to_contain_text("Row 1000 ")
+    for _ in range(8):
+        last = rows.last.locator(".said, .prose").inner_text()
+        rows.last.scroll_into_view_if_needed()
+        expect(rows.last).not_to_contain_text(last)
+    assert rows.count() <= 170
+    expect(rows.filter(has_text="And now?")).to_have_count(0)
+    pill.click()
+    expect(page.get_by_text("Fresh", exact=True)).to_be_in_viewport()
+    expect(pill).to_be_hidden()
+    page.locator("#scroller").evaluate("node => { node.scrollTop = 0; }")
+    expect(pill).to_be_visible()
+    say(page, "[[text=Newer]] And then?")
+    expect(page.get_by_text("Newer", exact=True)).to_be_in_viewport()
+
+
 def test_older_threads_are_listed_on_request(enter: Enter, site: Site) -> None:
     busy = site.person("busy")
     for number in range(60):

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { answerBlocks, timeline } from "#timeline";
+import { newer, older } from "#pages";
 import { ThreadStore } from "#thread_store";
 import { FakeThread, random } from "./fake_thread.mjs";
 
@@ -151,4 +152,65 @@ test("any loss, doubling, reordering and reconnecting ends in what a fresh load 
     assert.deepEqual(shown(store), shown(fresh), `seed ${seed}`);
     assert.deepEqual(store.position, fresh.position, `seed ${seed}`);
   }
+});
+
+/** The server's pages of a thread with so many turns, two rows each. */
+function paged(turns) {
+  const rows = Array.from({ length: turns * 2 }, (_, n) => message(`m${n}`, n >> 1, n % 2, { role: n % 2 ? "assistant" : "user", run: n % 2 ? `r${n >> 1}` : null }));
+  const runs = (of) => of.filter((row) => row.run).map((row) => ({ id: row.run, status: "succeeded", attempt: 1, base: 0, version: 1, created_at: `t${String(row.order).padStart(5, "0")}` }));
+  return ({ before = null, after = null, limit = 50 }) => {
+    const begin = after ?? Math.max(0, (before ?? turns) - limit / 2);
+    const end = after === null ? (before ?? turns) : Math.min(turns, after + limit / 2);
+    const messages = rows.filter(({ order }) => order >= begin && order < end);
+    return { messages, runs: runs(messages), tool_calls: [], before: begin > 0 ? begin : null, after: end < turns ? end : null };
+  };
+}
+
+test("the reader may go to the beginning and back to the end; what is far away is dropped", () => {
+  const page = paged(1000);
+  const store = new ThreadStore();
+  store.apply(sync({ reset: true, ...page({}) }));
+  const shown = () => timeline(store).filter(({ kind }) => kind === "message").map(({ message: { order } }) => order);
+  const isWhole = () => shown().every((order, n) => n === 0 || order === shown()[n - 1] + 1);
+  while (store.before !== null) store.adoptOlder(store.before, page({ before: store.before }));
+  assert.deepEqual([shown()[0], isWhole()], [0, true]);
+  assert.ok(store.messages.size <= 162 && store.runs.size <= 102 && store.after !== null);
+  const live = message("live", 1000, 0, { version: 9 });
+  store.apply(changed(2, { messages: [live] }));
+  assert.ok(!shown().includes(1000), "what is said at the end is not shown beside the beginning");
+  store.adoptNewer(7, page({ after: 7 }));
+  const longer = paged(1001); // the frame's row may be dropped as far away: it is in the pages from then on
+  while (store.after !== null) store.adoptNewer(store.after, longer({ after: store.after }));
+  assert.deepEqual([shown().at(-1), isWhole()], [1000, true]);
+  assert.ok(store.messages.size <= 164 && store.before !== null);
+  store.move({ ...page({ before: 500 }), after: 500 });
+  assert.deepEqual([shown()[0], shown().at(-1), store.before, store.after, store.messages.size], [475, 499, 475, 500, 50]);
+  assert.ok(store.runs.has("r999"), "the newest runs stay");
+});
+
+test("what goes on is not dropped", () => {
+  const page = paged(300);
+  const store = new ThreadStore();
+  const run = { id: "r", status: "running", attempt: 1, base: 0, version: 1, prompt: "m598", created_at: "z" };
+  store.apply(sync({ reset: true, ...page({}), runs: [run], deltas: [{ type: "delta", run: "r", attempt: 1, start: 0, end: 1, parts: [{ type: "text-delta", id: "1", delta: "a" }] }] }));
+  while (store.before !== null) store.adoptOlder(store.before, page({ before: store.before }));
+  assert.ok(!store.messages.has("m598") && store.runs.has("r") && store.live.get("r").cursor === 1);
+  assert.equal(store.behind, false);
+});
+
+test("a page is taken in pieces of whole turns, nearest first, with nothing in between", () => {
+  const page = paged(100);
+  const store = new ThreadStore();
+  store.apply(sync({ reset: true, ...page({}) }));
+  const pieces = older(page({ before: store.before }));
+  assert.ok(pieces.length > 3);
+  for (const piece of pieces) {
+    store.adoptOlder(store.before, piece);
+    assert.deepEqual(store.shownOrders(), store.shownOrders().map((_, n) => store.before + (n >> 1)));
+  }
+  assert.equal(store.before, 50);
+  store.move({ ...page({ before: 30 }), after: 30 });
+  for (const piece of newer(page({ after: 30 }))) store.adoptNewer(store.after, piece);
+  assert.deepEqual([store.before, store.after, store.shownOrders().length], [5, 55, 100]);
+  assert.deepEqual(older({ messages: [], before: null }).map(({ before }) => before), [null]);
 });
