@@ -14,7 +14,7 @@ from threads.files import attached
 from threads.inbox import waiting_rows
 from threads.models import InternalNote
 from threads.models.internal_note import LONGEST
-from threads.rows import Json, message_row, person, thread_rows
+from threads.rows import Json, message_row, person, run_row, thread_rows
 
 router = Router()
 
@@ -32,6 +32,12 @@ class Reply(Schema):
     files: list[UUID] = Field(default_factory=list)
     id: UUID | None = None
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class NewDraft(Schema):
+    """`id` is a UUID made by the client, of the copy in which it is written: the same again makes no second one."""
+
+    id: UUID | None = None
 
 
 class NewNote(Schema):
@@ -53,6 +59,14 @@ def resolve(request: SignedRequest, thread_id: UUID) -> Json:
     """Say that one has dealt with it: the agents answer again, and what had failed or is unknown waits no more. For operators."""
     people.resolve(request.user, thread_for(request.user, thread_id, "operate"))
     return thread_rows([thread_id])[0]
+
+
+@router.post("/threads/{uuid:thread_id}/draft", response={202: Any})
+def draft(request: SignedRequest, thread_id: UUID, wanted: NewDraft) -> Status[Json]:
+    """Have the thread's agent draft an answer to what was asked last, with the tools that only look. It streams into a hidden copy of the
+    conversation, `thread`, as the answer of `run`; nothing of it is in the conversation itself. For operators."""
+    copy, message, run = people.draft(request.user, thread_for(request.user, thread_id, "operate"), pk=wanted.id)
+    return Status(202, {"thread": thread_rows([copy.pk])[0], "message": message_row(message), "run": run_row(run) if run else None})
 
 
 @router.get("/threads/{uuid:thread_id}/notes")

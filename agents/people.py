@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from agents import services
+from agents import playground, services
 from agents.errors import BadInput, Conflict
 from agents.registry import all_agents, get_agent
 from agents.services import Json
@@ -50,6 +50,17 @@ def resolve(operator: User, thread: Thread) -> None:
     with Thread.changing(thread.pk) as change:
         _require_free(change, operator)
         change.update_thread(assigned_to=None, human_wanted_at=None, attended_at=timezone.now())
+
+
+def draft(operator: User, thread: Thread, *, pk: UUID | None = None) -> playground.Asked:
+    """What the thread's agent would answer to what was asked last, written in a hidden copy of the conversation: (copy, prompt, run). It
+    has the tools that only look. The operator pays. BadInput if nothing was asked; raises what `services.send` does."""
+    prompt = thread.messages.settled().select_related("author").filter(role=Message.Role.USER).order_by("order", "step_order").last()
+    if prompt is None:
+        raise BadInput("thread", "Nothing was asked here yet.")
+    agent = playground.chosen(thread, "")
+    looking = [name for name, tool in agent.toolbox.items() if tool.only_looks]
+    return playground.try_out(operator, thread, playground.Trial(agent.name, {"tools": looking}), prompt=prompt, pk=pk)
 
 
 def reply(

@@ -69,6 +69,11 @@ class Tool:
         if self.effects == "none":
             object.__setattr__(self, "idempotent", True)
 
+    @property
+    def only_looks(self) -> bool:
+        """Whether nobody will notice that it was called, and nobody is asked."""
+        return self.effects == "none" and not self.needs_approval and not self.by_person and not self.fee
+
     @cached_property
     def wants_context(self) -> bool:
         """Whether its first parameter is a ToolContext."""

@@ -36,7 +36,7 @@ WEATHER: dict[str, dict[str, Any]] = {
 }
 
 
-@tool(idempotent=True)
+@tool(effects="none")
 def lookup_order(
     context: ToolContext, order_id: Annotated[str, Field(description="The number of the order, such as 1042")]
 ) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def lookup_order(
     return {"order_id": order_id.strip(), **ORDERS[order_id.strip()]}
 
 
-@tool(idempotent=True)
+@tool(effects="none")
 def track_parcel(context: ToolContext, parcel: Annotated[str, Field(description="The parcel's number, such as HH-7781")]) -> dict[str, Any]:
     """Follow a parcel: every scan so far, oldest first."""
     if parcel not in PARCELS:
@@ -61,7 +61,7 @@ def track_parcel(context: ToolContext, parcel: Annotated[str, Field(description=
     return {"parcel": parcel, "scans": scans, "last": scans[-1]}
 
 
-@tool(idempotent=True)
+@tool(effects="none")
 def get_weather(city: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -> dict[str, Any]:
     """Today's weather in a city."""
     found = WEATHER.get(city.strip().lower())
@@ -71,7 +71,7 @@ def get_weather(city: str, unit: Literal["celsius", "fahrenheit"] = "celsius") -
     return {"city": city.strip().title(), "temperature": degrees, "unit": unit, "sky": found["sky"], "wind": found["wind"]}
 
 
-@tool(idempotent=True)
+@tool(effects="none")
 def get_preferences(context: ToolContext) -> dict[str, str]:
     """What the person likes to wear, as far as they have told."""
     return _liked(User.objects.get(pk=context.user.pk).preferences)

@@ -118,6 +118,7 @@ ROUTES = [
     Route("POST", "/api/threads/{thread}/decisions", "write", 400, ONE_DECISION),
     Route("POST", "/api/threads/{thread}/take-over", "operate", 200, {}),
     Route("POST", "/api/threads/{thread}/hand-back", "operate", 200, {}),
+    Route("POST", "/api/threads/{thread}/draft", "operate", 202, {}),
     Route("POST", "/api/threads/{thread}/resolve", "operate", 200, {}),
     Route("GET", "/api/threads/{thread}/notes", "operate"),
     Route("POST", "/api/threads/{thread}/notes", "operate", 201, {"text": "Note"}),

@@ -13,10 +13,11 @@ from django.test import Client
 
 from agents import people, services, tasks
 from agents.agent import Agent
-from agents.errors import Conflict
+from agents.errors import BadInput, Conflict
 from agents.generating import resume
 from agents.models import RoutingSample
 from agents.routing import HUMAN, WAITING, by_model, by_samples
+from agents.tools import Tool, tool
 from agentsite.asgi import application
 from tests.fake_openai import Call, FakeOpenAI, Plan
 from threads.models import Message, Run, Thread, User
@@ -91,6 +92,42 @@ def test_an_operator_takes_over_answers_and_hands_back(
         "Thanks",
     ]
     del running, queued
+
+
+def test_a_draft_is_written_beside_the_conversation_by_tools_that_only_look(
+    alice: User, olga: User, thread: Thread, fake: FakeOpenAI, offered: Offered
+) -> None:
+    @tool(effects="none")
+    def look() -> str:
+        """Looks."""
+        return "seen"
+
+    @tool(effects="none", needs_approval=True)
+    def peek() -> str:
+        """Asks somebody."""
+        return "seen"
+
+    offered["clerk"] = Agent("clerk", tools=[look, peek, Tool(lambda: "done", name="act", description="Acts.")])
+    thread.default_agent = "clerk"
+    thread.save()
+    with pytest.raises(BadInput, match="Nothing was asked"):
+        people.draft(olga, thread)
+    people.take_over(olga, thread)
+    services.send(alice, thread, "Where is it?")
+    people.reply(olga, thread, "I have a look.")
+    before = Message.objects.filter(thread=thread).count(), Thread.objects.get(pk=thread.pk).version
+    pk = uuid4()
+    copy, prompt, run = people.draft(olga, thread, pk=pk)
+    assert people.draft(olga, thread, pk=pk)[0] == copy
+    fake.script(Plan(text="In Kiel."))
+    tasks.answer(str(copy.pk))
+    assert run is not None
+    assert (run.messages.get().text, run.requested_by, run.person) == ("In Kiel.", olga, alice)
+    assert prompt.text == "Where is it?"
+    assert [each["function"]["name"] for each in fake.requests[-1].body["tools"]] == ["look"]
+    assert (Message.objects.filter(thread=thread).count(), Thread.objects.get(pk=thread.pk).version) == before
+    assert (copy.pk, copy.kind) == (pk, "trial")
+    assert not Thread.objects.visible_to(alice).filter(pk=copy.pk).exists()
 
 
 def test_handed_back_with_an_open_question_the_agent_answers_it(

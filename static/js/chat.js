@@ -17,6 +17,7 @@ import { PersonBar } from "#person_bar";
 import { Scroll } from "#scroll";
 import { Share } from "#share";
 import { startShell } from "#shell";
+import { Suggestion } from "#suggestion";
 import { ThreadSocket } from "#thread_socket";
 import { ThreadStore } from "#thread_store";
 import { Title } from "#title";
@@ -98,6 +99,7 @@ function drawDock() {
   at("denies").hidden = !mayWrite() || personBar.isMine || ![...store.toolCalls.values()].some((call) => call.status === "awaiting_approval");
   at("agent").parentElement.hidden = Boolean(store.thread.assigned_to);
   at("text").placeholder = personBar.isMine ? "Answer under your name…" : "Write a message…";
+  if (operates) at("suggestion").hidden = !personBar.isMine;
   at("read-only").hidden = mayWrite();
   at("read-only").textContent = `You can read this thread. ${store.thread.owner?.name ?? "Its owner"} can let you write.`;
 }
@@ -142,6 +144,7 @@ const commands = () => [
   { name: "people", label: "Share", act: () => at("share-open").click() },
   ...exports(),
 ];
+if (operates) new Suggestion(at("suggestion"), { path, use: (text) => composer.insert(text) });
 at("stop").addEventListener("click", stop);
 at("keep")?.addEventListener("click", () => attempt((text) => composer.complain(text), keep));
 // Whoever opens a card wants to read it, not to be carried to the end.

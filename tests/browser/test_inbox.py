@@ -75,3 +75,30 @@ def test_two_operators_see_each_others_notes(enter: Enter, site: Site, olga: Per
     first.get_by_role("button", name="Delete this note").click()
     first.get_by_role("button", name="Delete?").click()
     expect(second.locator("#notes li")).to_have_count(0)
+
+
+@pytest.mark.parametrize("size", [{}, PHONE])
+def test_an_operator_sends_what_the_agent_drafted(enter: Enter, site: Site, olga: Person, size: dict[str, object]) -> None:
+    customer = site.person(f"june{len(size)}")
+    thread = customer.new_thread("helpdesk")
+    assert olga.post(f"/threads/{thread}/take-over").status_code == 200
+    assert customer.post(f"/threads/{thread}/messages", text="[[text=Try the blue cable.]] It is broken.").status_code == 202
+    desk, page = enter(olga, **size).open(f"/inbox/{thread}/"), enter(customer, **size).open(f"/threads/{thread}/")
+    activity = desk.get_by_role("button", name="Activity", exact=True)
+    if activity.get_attribute("aria-expanded") == "false":
+        activity.click()
+    desk.get_by_role("button", name="Draft an answer").click()
+    expect(desk.locator(".suggested")).to_have_text("Try the blue cable.")
+    desk.get_by_role("button", name="Use it").click()
+    if size:
+        desk.keyboard.press("Escape")
+    field = desk.get_by_label("Message", exact=True)
+    expect(field).to_have_value("Try the blue cable.")
+    field.press_sequentially(" Olga")
+    expect(page.locator("#writing")).to_have_text("olga is writing…")
+    expect(page.get_by_role("list", name="Here now")).to_contain_text("olga")
+    expect(page.locator(".message")).to_have_count(1)
+    desk.keyboard.press("Enter")
+    expect(page.locator(".message.of-person")).to_contain_text("Try the blue cable. Olga")
+    expect(page.locator(".suggested")).to_have_count(0)
+    assert [each["id"] for each in olga.get("/threads")["threads"] if each["kind"] == "trial"] == []
