@@ -1,12 +1,12 @@
 """Asking agents: make a thread for one, send a prompt, stop and retry an answer. The commands of every page and program."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.db import IntegrityError
 from django.http import HttpRequest
 from ninja import Schema, Status
-from pydantic import Field, JsonValue
+from pydantic import BeforeValidator, Field, JsonValue, StrictBool, TypeAdapter
 
 from agents import branching, services
 from agents.registry import all_agents, get_agent
@@ -30,7 +30,7 @@ class NewThread(Schema):
     title: str = Field("", max_length=200)
     agent: str = Field("", max_length=100)
     metadata: dict[str, JsonValue] = Field(default_factory=dict)
-    temporary: bool = False
+    temporary: StrictBool = False
 
 
 class ThreadPatch(Schema):
@@ -40,7 +40,7 @@ class ThreadPatch(Schema):
     agent: str | None = Field(None, max_length=100)
     status: Literal["active", "archived"] | None = None
     metadata: dict[str, JsonValue] | None = None
-    temporary: Literal[False] | None = None
+    temporary: Annotated[Literal[False], BeforeValidator(TypeAdapter(StrictBool).validate_python)] | None = None
 
 
 class Prompt(Schema):
@@ -52,7 +52,7 @@ class Prompt(Schema):
     id: UUID | None = None
     agent: str = ""
     meanwhile: Literal["queue", "interrupt", "reject"] = "queue"
-    answer: bool = True
+    answer: StrictBool = True
 
 
 class NewBranch(Schema):
@@ -78,7 +78,7 @@ class OneDecision(Schema):
     """A decision about one call; `arguments_hash` is that of the call as it was shown."""
 
     call: UUID
-    approved: bool
+    approved: StrictBool
     arguments_hash: str
     reason: str = Field("", max_length=1000)
 
@@ -98,7 +98,7 @@ class Answered(Schema):
 class Settled(Schema):
     """What a person found out about a call of unknown outcome."""
 
-    happened: bool
+    happened: StrictBool
     note: str = Field("", max_length=1000)
 
 

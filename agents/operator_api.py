@@ -5,7 +5,7 @@ from uuid import UUID
 
 from django.http import Http404
 from ninja import Router, Schema, Status
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool
 
 from agents import people
 from threads import broadcast
@@ -22,7 +22,7 @@ router = Router()
 class HandBack(Schema):
     """`answer`: the agent goes on at once with what was said last."""
 
-    answer: bool = False
+    answer: StrictBool = False
 
 
 class Reply(Schema):

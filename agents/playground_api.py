@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.http import Http404
 from ninja import Router, Schema, Status
-from pydantic import Field, JsonValue
+from pydantic import Field, JsonValue, StrictBool
 
 from agents import playground
 from agents.agent import Agent
@@ -20,7 +20,7 @@ from agents.models import RequestLog
 from agents.playground import Trial
 from agents.registry import get_agent, offered
 from threads.access import SignedRequest, require_tester, thread_for
-from threads.api import Order, checked_limit
+from threads.api import Limit, Order
 from threads.lists import cursor_of
 from threads.models import ApiKey, Message, Run, Thread, ToolCall, User
 from threads.rows import Json, message_row, person, run_row, thread_rows, tool_call_row
@@ -45,7 +45,7 @@ class Generate(Tried):
     """With `save` the prompt is the user's and stays in their conversation; else it is answered in a copy, for a week. `id` is a UUID made
     by the client: sending it twice asks once."""
 
-    save: bool = False
+    save: StrictBool = False
     id: UUID | None = None
 
 
@@ -83,14 +83,14 @@ def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None
 
 
 @router.get("/users")
-def users(request: SignedRequest, search: str = "", limit: int = 50) -> Json:
+def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Json:
     """People with threads, who was active last first; `search` looks at names. The id "none" stands for threads that are nobody's."""
     require_tester(request.user)
     newest = Thread.objects.kept().listed().filter(owner=OuterRef("pk")).values("last_activity")[:1]
     found = User.objects.annotate(last=Subquery(newest)).filter(last__isnull=False)
     for word in search[:200].split():
         found = found.filter(Q(username__icontains=word) | Q(first_name__icontains=word) | Q(last_name__icontains=word))
-    chosen = list(found.order_by("-last", "pk")[: checked_limit(limit)])
+    chosen = list(found.order_by("-last", "pk")[:limit])
     own = Thread.objects.kept().listed().filter(owner__in=[each.pk for each in chosen]).order_by()
     counts = dict(own.values_list("owner").annotate(n=Count("pk")))
     rows = [
@@ -103,7 +103,7 @@ def users(request: SignedRequest, search: str = "", limit: int = 50) -> Json:
 
 
 @router.get("/threads")
-def threads(request: SignedRequest, user: str, before: str = "", limit: int = 50) -> Json:
+def threads(request: SignedRequest, user: str, before: str = "", limit: Limit = 50) -> Json:
     """A user's threads (`none`: nobody's), newest activity first, with what was said last in each; `before` continues a page."""
     require_tester(request.user)
     found = Thread.objects.kept().listed().filter(owner=None if user == NOBODY else _user(_uuid(user, "user")))
@@ -114,9 +114,7 @@ def threads(request: SignedRequest, user: str, before: str = "", limit: int = 50
     speaker = (
         Message.objects.filter(thread=OuterRef("pk")).exclude(agent_name="").order_by("-order", "-step_order").values("agent_name")[:1]
     )
-    shown = list(
-        found.annotate(last=Subquery(last), speaker=Subquery(speaker)).values_list("pk", "last", "speaker")[: checked_limit(limit)]
-    )
+    shown = list(found.annotate(last=Subquery(last), speaker=Subquery(speaker)).values_list("pk", "last", "speaker")[:limit])
     newest = Message.objects.in_bulk([message for _, message, _ in shown if message])
     rows = {row["id"]: row for row in thread_rows([pk for pk, _, _ in shown])}
     listed = [
@@ -136,12 +134,12 @@ def new_thread(request: SignedRequest, new: ThreadFor) -> Status[Json]:
 
 
 @router.get("/threads/{uuid:thread_id}/messages")
-def messages(request: SignedRequest, thread_id: UUID, before: Order | None = None, after: Order | None = None, limit: int = 50) -> Json:
+def messages(request: SignedRequest, thread_id: UUID, before: Order | None = None, after: Order | None = None, limit: Limit = 50) -> Json:
     """Whole turns with all that is known of them, ascending: the newest ones, those before an order, or those from the order `after` on.
     The answer's `before` and `after` continue; null is the end."""
     thread = thread_for(request.user, thread_id, "test")
     with one_moment():
-        rows, runs, calls, *ends = page(thread, checked_limit(limit), before=before, after=after)
+        rows, runs, calls, *ends = page(thread, limit, before=before, after=after)
         prefetch_related_objects(rows, "sent_by")
         prefetch_related_objects(runs, "requested_by", "on_behalf_of")
         prefetch_related_objects(calls, "decided_by")

@@ -5,16 +5,17 @@ from math import ceil
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import RequestDataTooBig
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
-from ninja import NinjaAPI, Swagger
+from ninja import Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
 
 from agents.api import router
 from agents.operator_api import router as operator_router
 from agents.playground_api import router as playground_router
+from agentsite.openapi import DescribedAPI
 from billing.api import router as billing_router
 from billing.budgets import BudgetExceeded, PriceUnknown
 from billing.limits import LimitExceeded
@@ -37,7 +38,10 @@ class TextParser(Parser):
         """The body's JSON; BadInput names the place of what is no text or no number."""
         if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
             raise HttpError(415, "Send JSON, with the content type application/json.")
-        return _require_storable(super().parse_body(request))
+        data = _require_storable(super().parse_body(request))
+        if not isinstance(data, dict):  # pydantic would look for attributes, and take the defaults or, of a text, `"x".title`
+            raise BadInput("body", "Send a JSON object.")
+        return data
 
     def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> Any:
         """The query's values."""
@@ -51,7 +55,7 @@ def _require_storable(data: Any) -> Any:
     return data
 
 
-api = NinjaAPI(title="agentsite", version="1", auth=[KeyAuth(), PageAuth()], docs=Swagger(), urls_namespace="api", parser=TextParser())
+api = DescribedAPI(title="agentsite", version="1", auth=[KeyAuth(), PageAuth()], docs=Swagger(), urls_namespace="api", parser=TextParser())
 api.add_router("", router)
 api.add_router("", operator_router)
 api.add_router("playground", playground_router)
@@ -121,6 +125,12 @@ def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     """The body is over the limit."""
     del error
     return _error(request, 413, "too_large", f"The request is larger than {settings.MAX_BODY_BYTES:,} bytes.")
+
+
+@api.exception_handler(SuspiciousOperation)
+def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpResponse:
+    """Django refuses it: more than a thousand fields, and the like."""
+    return _error(request, 400, "bad_input", str(error))
 
 
 @api.exception_handler(AuthenticationError)

@@ -90,6 +90,14 @@ def test_what_is_no_such_file_changes_nothing(alice: User, client_of: ClientOf, 
     assert not Thread.objects.exists()
 
 
+@pytest.mark.parametrize("depth", [250, 2000])
+def test_what_is_nested_too_deep_changes_nothing(alice: User, client_of: ClientOf, depth: int) -> None:
+    deep = b'{"agentsite":1,"messages":[],"metadata":{"a":' + b"[" * depth + b"]" * depth + b"}}"
+    answer = bring_in(client_of(alice), deep)
+    assert (answer.status_code, answer.json()["error"]["field"]) == (400, "body")
+    assert not Thread.objects.exists()
+
+
 def test_other_bodies_and_larger_ones(alice: User, client_of: ClientOf) -> None:
     client = client_of(alice)
     assert client.post("/api/threads/import", {"file": "x"}).status_code == 415

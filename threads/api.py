@@ -18,6 +18,8 @@ from threads.ui import ui_messages
 router = Router()
 # The number of a turn, as the database holds it.
 Order = Annotated[int, Field(ge=0, le=2**31 - 1)]
+# How many rows somebody asks for.
+Limit = Annotated[int, Field(ge=1, le=200)]
 
 
 class NewMember(Schema):
@@ -68,7 +70,7 @@ def messages(
     before: Order | None = None,
     after: Order | None = None,
     around: UUID | None = None,
-    limit: int = 50,
+    limit: Limit = 50,
     view: Literal["rows", "ui"] = "ui",
 ) -> Json:
     """Whole turns, ascending: the newest ones, those before an order, those from the order `after` on, or those around a message. The
@@ -77,7 +79,7 @@ def messages(
     if sum(each is not None for each in (before, after, around)) > 1:
         raise BadInput("around" if around else "after", "Give one of before, after and around.")
     with one_moment():
-        rows, runs, calls, *ends = page(thread, checked_limit(limit), before=before, after=after, around=_message(thread, around))
+        rows, runs, calls, *ends = page(thread, limit, before=before, after=after, around=_message(thread, around))
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
     shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
     rest = {"runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls]}
@@ -108,10 +110,10 @@ def delete_message(request: SignedRequest, thread_id: UUID, message_id: UUID) ->
 
 
 @router.get("/threads/{uuid:thread_id}/tool-calls")
-def tool_calls(request: SignedRequest, thread_id: UUID, limit: int = 100) -> Json:
+def tool_calls(request: SignedRequest, thread_id: UUID, limit: Limit = 100) -> Json:
     """Tool calls with state, arguments, progress and result, newest first."""
     calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
-    return {"tool_calls": [tool_call_row(call) for call in calls[: checked_limit(limit)]]}
+    return {"tool_calls": [tool_call_row(call) for call in calls[:limit]]}
 
 
 @router.get("/memories")
@@ -131,10 +133,3 @@ def forget(request: SignedRequest, memory_id: int) -> Status[None]:
 
 def _described(pk: UUID) -> Json:
     return thread_rows([pk])[0]
-
-
-def checked_limit(limit: int) -> int:
-    """How many rows somebody asks for; BadInput if they are none, or too many."""
-    if not 1 <= limit <= 200:
-        raise BadInput("limit", "limit must be between 1 and 200.")
-    return limit

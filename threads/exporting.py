@@ -20,12 +20,14 @@ router = Router()
 FORMAT = 1
 # So that what is taken out, a third larger as text, can be brought in again.
 MOST_FILE_BYTES = 20_000_000
+# For the API's document.
+EXPORTED = {"content": {"application/json": {"schema": {"type": "object"}}, "text/markdown": {"schema": {"type": "string"}}}}
 TYPES = {"json": "application/json", "markdown": "text/markdown; charset=utf-8"}
 ENDINGS = {"json": "json", "markdown": "md"}
 FENCE = "```"
 
 
-@router.get("/threads/{uuid:thread_id}/export")
+@router.get("/threads/{uuid:thread_id}/export", openapi_extra={"responses": {200: EXPORTED}})
 def export(request: SignedRequest, thread_id: UUID, form: Literal["json", "markdown"] = "json") -> HttpResponse:
     """The version of the conversation that is asked for, as a file: `json` can be brought in again, `markdown` is to be read."""
     thread = thread_for(request.user, thread_id)

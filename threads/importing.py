@@ -24,6 +24,8 @@ from threads.storable import unstorable
 router = Router()
 LARGEST = 32_000_000
 MOST_MESSAGES = 100_000
+# As deep as the other routes take JSON; what is stored deeper could not be written out again.
+DEEPEST = 200
 # What of a message is part of a file; how it stands (pending, failed) and what it cost is not.
 FIELDS = {"role", "content", "agent_name", "provider", "model", "finish_reason", "sources", "author", "at"}
 ZIP = ("application/zip", "application/x-zip-compressed")
@@ -40,7 +42,17 @@ class Exported(msgspec.Struct, forbid_unknown_fields=True):
     exported_at: str = ""
 
 
-@router.post("/threads/import", response={201: Any})
+# For the API's document, which cannot see what is neither a parameter nor a model.
+IMPORTED = {
+    "required": True,
+    "content": {
+        "application/json": {"schema": {"anyOf": [msgspec.json.schema(Exported)["$defs"]["Exported"], {"type": "array"}]}},
+        "application/zip": {"schema": {"type": "string", "format": "binary"}},
+    },
+}
+
+
+@router.post("/threads/import", response={201: Any}, openapi_extra={"requestBody": IMPORTED})
 def bring_in(request: SignedRequest) -> Status[Json]:
     """Make threads of one's own: of a file that was exported here, or of what ChatGPT exports (`conversations.json`, or the whole archive
     as application/zip). Up to 32 MB; of each thread all or nothing. What was brought in from there before is left as it is, and counted
@@ -154,11 +166,18 @@ def _member(archive: zipfile.ZipFile, name: str) -> bytes:
 def _decoded(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise BadInput("body", f"This is no exported thread, and not what ChatGPT exports: {error}") from error
 
 
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(each, levels - 1) for each in inner)
+
+
 def _checked(data: Json) -> Exported:
+    if _is_deeper(data, DEEPEST):
+        raise BadInput("body", f"This is nested more than {DEEPEST} levels deep.")
     place = unstorable(data)
     if place is not None:
         raise BadInput(place, "This contains characters that are no text (NUL or half of a surrogate pair), or no number.")

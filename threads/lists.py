@@ -1,6 +1,6 @@
 """A person's list of threads over HTTP: pages of it, what they have pinned and seen, deleting and bringing back, finding."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 from uuid import UUID
 
@@ -8,11 +8,11 @@ from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import Http404
 from ninja import Schema, Status
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from threads import broadcast
 from threads.access import SignedRequest, require_scope, thread_for
-from threads.api import checked_limit, router
+from threads.api import Limit, router
 from threads.deleting import bring_back, discard
 from threads.errors import BadInput
 from threads.finding import Finding, find
@@ -27,8 +27,8 @@ PAGE = 50
 class Mine(Schema):
     """How a thread stands in the caller's own list; what is left out stays. `seen: false` marks it as new."""
 
-    pinned: bool | None = None
-    seen: bool | None = None
+    pinned: StrictBool | None = None
+    seen: StrictBool | None = None
 
 
 class Several(Schema):
@@ -41,7 +41,7 @@ class Several(Schema):
 def threads(
     request: SignedRequest,
     before: str = "",
-    limit: int = PAGE,
+    limit: Limit = PAGE,
     title: str = "",
     status: Literal["active", "archived"] = "active",
     pinned: bool = False,
@@ -52,13 +52,13 @@ def threads(
     if pinned:
         found = found.filter(pk__in=_pinned(request.user))
     if title:
-        ids = list(found.titled(title[:200]).values_list("pk", flat=True)[: checked_limit(limit)])
+        ids = list(found.titled(title[:200]).values_list("pk", flat=True)[:limit])
         rows = {row["id"]: row for row in own_rows(ids, request.user.pk)}
         return {"threads": [rows[str(pk)] for pk in ids], "before": None}
     if before:
         moment, pk = cursor_of(before)
         found = found.filter(last_activity__lte=moment).exclude(last_activity=moment, pk__gte=pk)
-    return _page(found, checked_limit(limit), request.user)
+    return _page(found, limit, request.user)
 
 
 def listing(user: User) -> Json:
@@ -84,7 +84,7 @@ def mark(request: SignedRequest, thread_id: UUID, mine: Mine) -> Json:
 @router.post("/threads/delete", response={204: None})
 def delete_threads(request: SignedRequest, several: Several) -> Status[None]:
     """Delete conversations, in all their versions. All of them, or none if one is not the caller's. For an hour they can be restored."""
-    for thread in [thread_for(request.user, pk, "manage") for pk in several.threads]:
+    for thread in [thread_for(request.user, pk, "manage") for pk in dict.fromkeys(several.threads)]:
         discard(thread)
     return Status(204, None)
 
@@ -102,12 +102,12 @@ def restore_threads(request: SignedRequest, several: Several) -> Status[None]:
 
 
 @router.get("/search")
-def search(request: SignedRequest, words: str, limit: int = 20) -> Json:
+def search(request: SignedRequest, words: str, limit: Limit = 20) -> Json:
     """Where the caller's threads have all these words, the last of which may be unfinished: titles, then messages, newest first.
 
     `snippet` is a list of {text, hit}: what stands around the words, and which of it are the words.
     """
-    found = find(request.user, words[:200], checked_limit(limit))
+    found = find(request.user, words[:200], limit)
     return {"titles": [_found(each) for each in found.titles], "messages": [_found(each) for each in found.messages]}
 
 
@@ -137,6 +137,6 @@ def cursor_of(before: str) -> tuple[datetime, UUID]:
     """Where a page of threads ended; BadInput if this is none."""
     try:
         moment, pk = before.split(",")
-        return datetime.fromisoformat(moment), UUID(pk)
-    except ValueError as error:
+        return datetime.fromisoformat(moment).astimezone(UTC), UUID(pk)  # Postgres takes no zone beyond 16 hours
+    except (ValueError, OverflowError) as error:
         raise BadInput("before", "before must be the cursor of an earlier page.") from error

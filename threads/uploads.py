@@ -26,10 +26,17 @@ CHUNK = 65_536
 UNSENT, MOST_UNSENT = 50, 500
 # What a browser may show by itself. An SVG picture is a document with scripts.
 SHOWN = {"image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"}
+# For the API's document.
+BYTES = {"type": "string", "format": "binary"}
+UNCHANGED = {"description": "The bytes are those of `If-None-Match`."}
 FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
-@router.post("/files", response={201: Any})
+@router.post(
+    "/files",
+    response={201: Any},
+    openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": BYTES}}}},
+)
 def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[Json]:
     """Bring a file along: its bytes are the body of the request, of any content type but those of forms. Send its `id` with a message
     within a day; what is in no message by then is deleted. `sha256`, if it is given, has to be that of the bytes."""
@@ -69,7 +76,7 @@ def about(request: SignedRequest, file_id: UUID) -> Json:
     return file_row(file_for(request.user, file_id))
 
 
-@router.get("/files/{uuid:file_id}/content")
+@router.get("/files/{uuid:file_id}/content", openapi_extra={"responses": {200: {"content": {"*/*": {"schema": BYTES}}}, 304: UNCHANGED}})
 def content(request: SignedRequest, file_id: UUID) -> HttpResponse:
     """The bytes of a file. Browsers show pictures, and save anything else."""
     return served(request, file_for(request.user, file_id))

@@ -34,7 +34,7 @@ def _uses(prompt: str) -> Iterator[Use]:
 
 
 def _words(said: Any) -> str:
-    return said.get("title") or said.get("text", "") if isinstance(said, dict) else str(said)
+    return (said.get("source") or {}).get("title") or said.get("text", "") if isinstance(said, dict) else str(said)
 
 
 researcher = Agent(

@@ -82,7 +82,7 @@ def test_an_operator_sends_what_the_agent_drafted(enter: Enter, site: Site, olga
     customer = site.person(f"june{len(size)}")
     thread = customer.new_thread("helpdesk")
     assert olga.post(f"/threads/{thread}/take-over").status_code == 200
-    assert customer.post(f"/threads/{thread}/messages", text="[[text=Try the blue cable.]] It is broken.").status_code == 202
+    assert customer.post(f"/threads/{thread}/messages", text='[[text="Try the blue cable."]] It is broken.').status_code == 202
     desk, page = enter(olga, **size).open(f"/inbox/{thread}/"), enter(customer, **size).open(f"/threads/{thread}/")
     activity = desk.get_by_role("button", name="Activity", exact=True)
     if activity.get_attribute("aria-expanded") == "false":

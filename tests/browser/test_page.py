@@ -3,7 +3,6 @@
 import json
 import os
 import re
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
@@ -332,26 +331,6 @@ def test_the_pages_of_strangers_complain_of_nothing(enter: Enter, path: str, sch
     page = enter(None, color_scheme=scheme).open(path)
     assert page.locator("button").count() == 1
     assert page.locator("[style], script:not([nonce]):not([src])").count() == 0
-
-
-@pytest.mark.skipif(os.environ.get("AGENTSITE_SCREENSHOT") != "1", reason="AGENTSITE_SCREENSHOT=1 makes docs/screenshot.png anew")
-def test_the_picture_of_the_readme(enter: Enter, site: Site, fake: FakeOpenAI) -> None:
-    ada = site.person("ada")
-    for title in ("Invoice terms", "Trip to Oslo"):
-        ada.post("/threads", title=title, agent="weather")
-    thread = ada.new_thread("support")
-    told = (
-        "Your tent left **Hamburg** on Thursday and is on the van in Göttingen, due *today before 18:00*.\n\n"
-        "| Scan | When |\n|---|---|\n| Picked up in Hamburg | Thursday 14:10 |\n| Sorted in Hannover | Friday 02:35 |\n\n"
-        "I am following the second parcel as well, so that you get both times at once."
-    )
-    calls = (Call("lookup_order", '{"order_id": "1042"}'), Call("track_parcel", '{"parcel": "HH-7781"}'))
-    fake.script(Plan(tools=calls, reasoning=20), Plan(text=told, rate=2000, tools=(Call("lookup_order", '{"order_id": "1044"}'),)))
-    page = enter(ada).open(f"/threads/{thread}/")
-    say(page, "Where is order 1042? And has 1044 arrived?")
-    expect(page.locator("#runs li")).to_have_count(3)
-    expect(page.locator("#runs progress").last).to_be_visible()
-    page.screenshot(path=Path(__file__).parents[2] / "docs" / "screenshot.png")
 
 
 def test_a_call_of_unknown_outcome_is_settled_by_a_person(enter: Enter, site: Site, alice: Person) -> None:
