@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from agents import playground, services
 from agents.errors import BadInput, Conflict
+from agents.handoffs import HAND_OVER
 from agents.registry import all_agents, get_agent
 from agents.services import Json
 from threads.changes import Change
@@ -58,8 +59,8 @@ def draft(operator: User, thread: Thread, *, pk: UUID | None = None) -> playgrou
     prompt = thread.messages.settled().select_related("author").filter(role=Message.Role.USER).order_by("order", "step_order").last()
     if prompt is None:
         raise BadInput("thread", "Nothing was asked here yet.")
-    agent = playground.chosen(thread, "")
-    looking = [name for name, tool in agent.toolbox.items() if tool.only_looks]
+    agent = playground.chosen(thread, "").in_thread(thread.options)
+    looking = [name for name, tool in agent.toolbox.items() if tool.only_looks and name != HAND_OVER]
     return playground.try_out(operator, thread, playground.Trial(agent.name, {"tools": looking}), prompt=prompt, pk=pk)
 
 

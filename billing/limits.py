@@ -26,12 +26,12 @@ AT = {
     Limit.Kind.BUCKET: "clock_timestamp()",
     Limit.Kind.WINDOW: f"s.at + floor({SINCE} / %(period)s) * %(period)s * interval '1 second'",
 }
-# Only a shard that has enough is locked, and none is waited for.
+# Only a shard that has enough is locked, and none is waited for. As a subquery it could be asked once for each row, and take from several.
 TAKE = """
-UPDATE billing_allowance AS s SET value = {has} - %(n)s, at = {at} FROM (
+WITH found AS MATERIALIZED (
     SELECT s.id FROM billing_allowance s WHERE name = %(name)s AND key = %(key)s AND shard < %(shards)s AND {has} >= %(n)s - %(hair)s
-    FOR UPDATE SKIP LOCKED LIMIT 1) AS found
-WHERE s.id = found.id
+    FOR UPDATE SKIP LOCKED LIMIT 1)
+UPDATE billing_allowance AS s SET value = {has} - %(n)s, at = {at} FROM found WHERE s.id = found.id
 """
 LEVEL = "UPDATE billing_allowance AS s SET value = %(level)s, at = {at} WHERE name = %(name)s AND key = %(key)s AND shard < %(shards)s"
 LOOK = """
@@ -137,10 +137,8 @@ def _values(config: Limit, key: str, **more: Any) -> dict[str, Any]:
 def _take(config: Limit, key: str, n: float, *, debt: bool) -> None:
     kind = Limit.Kind(config.kind)
     values = _values(config, key, n=float(n))
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(has=HAS[kind], at=AT[kind]), values)
-        if cursor.rowcount:
-            return
+    if _taken(TAKE.format(has=HAS[kind], at=AT[kind]), values):
+        return
     wait = 0.0
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         has = _all(config, key, lock=True)
@@ -152,6 +150,18 @@ def _take(config: Limit, key: str, n: float, *, debt: bool) -> None:
             cursor.execute(LEVEL.format(at=AT[kind]), values | {"level": rest / config.shards})
     if wait:  # not from within: the caller's transaction may go on
         raise LimitExceeded(config.name, wait)
+
+
+def _taken(take: str, values: dict[str, Any]) -> bool:
+    """Whether one shard had enough. If none had, no lock is kept: Postgres locks rows first and then sees that they just became too
+    small, and whoever holds one of those and then asks for all would wait for others who do the same."""
+    sid = transaction.savepoint() if connection.in_atomic_block else None
+    with connection.cursor() as cursor:
+        cursor.execute(take, values)
+        found = bool(cursor.rowcount)
+    if sid:
+        (transaction.savepoint_commit if found else transaction.savepoint_rollback)(sid)
+    return found
 
 
 def _all(config: Limit, key: str, *, lock: bool) -> dict[int, tuple[float, float]]:

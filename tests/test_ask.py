@@ -160,7 +160,7 @@ def test_the_api_answers_202_with_both_rows(alice: User, thread: Thread, client_
         ('{"text": "a", "id": "no uuid"}', "id"),
         ('{"text": "a", "meanwhile": "later"}', "meanwhile"),
         ('{"text": {"file": "x"}}', "text"),
-        ("[]", "text"),
+        ("[]", "body"),
     ],
 )
 def test_bad_bodies_get_one_clear_error(

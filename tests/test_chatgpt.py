@@ -146,7 +146,6 @@ def packed(name: str, data: bytes) -> bytes:
         (b"no archive", 400),
         (packed("other.json", b"[]"), 400),
         (packed("conversations.json", b"{}"), 400),
-        (packed("conversations.json", b'[{"mapping": {"a": {"message": {"author": 3}}}}]'), 400),
         (packed("conversations.json", b" " * 33_000_000), 413),
     ],
 )
@@ -166,3 +165,35 @@ def test_odd_trees_end(alice: User, client_of: ClientOf) -> None:
     texts = [[row.text for row in Message.objects.filter(thread=each["id"])] for each in made]
     assert texts == [["a", "b"], [], ["d"], [], []]
     assert made[1]["title"] == "x" * 200
+
+
+def test_one_that_cannot_be_read_keeps_no_other_out(alice: User, client_of: ClientOf) -> None:
+    nested = said("assistant", {"content_type": "code", "text": "[" * 5000 + "]" * 5000}, recipient="python")
+    odd = said("assistant", {"content_type": "thoughts", "thoughts": 7}, metadata={"content_references": 5})
+    odder = said("assistant", {"content_type": "text", "parts": 7}, metadata={"content_references": [{"items": 3}]})
+    good = conversation(said("user", "Hi"), nested, odd, odder, said("user", None), key="c-2", title="Good")
+    good["mapping"]["m4"]["message"] |= {"content": None, "metadata": None}
+    answer = bring_in(client_of(alice), {"mapping": {"a": {"message": {"author": 3}}}}, good).json()
+    assert [each["title"] for each in answer["threads"]] == ["Good"]
+    assert len(answer["failed"]) == 1 and answer["failed"][0].startswith("Conversation 1: ")
+    (thread,) = Thread.objects.all()
+    assert client_of(alice).get(f"/api/threads/{thread.pk}/messages").status_code == 200
+    assert thread.members.get().seen_at is not None, "nothing of it is new"
+
+
+def test_a_small_archive_cannot_hold_much(alice: User, client_of: ClientOf) -> None:
+    seen = {"content_type": "image_asset_pointer", "asset_pointer": "file-service://file-A1"}
+    looks = [said("user", {"content_type": "multimodal_text", "parts": [seen] * 20})]
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("conversations.json", json.dumps([conversation(*looks)]))
+        file.writestr("file-A1.bin", bytes(2_000_000))
+    parts = BytesIO()
+    with zipfile.ZipFile(parts, "w", zipfile.ZIP_DEFLATED) as file:
+        for number in range(40):
+            file.writestr(f"conversations-{number:03}.json", b"[" + b" " * 1_000_000 + b"]")
+    for body in (archive.getvalue(), parts.getvalue()):
+        assert len(body) < 100_000
+        assert client_of(alice).post("/api/threads/import", body, "application/zip").status_code == 413
+    assert bring_in(client_of(alice), *[{"mapping": {}}] * 1001).status_code == 400
+    assert not Thread.objects.exists()

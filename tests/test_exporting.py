@@ -70,7 +70,6 @@ def test_what_others_said_is_not_said_by_whoever_brings_it_in(said: Thread, bob:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b'[{"title": "x"}]', "mapping"),
         (b"{", "no exported thread"),
         ({"agentsite": 2, "messages": []}, "no exported thread"),
         ({"agentsite": 1}, "messages"),
@@ -78,6 +77,10 @@ def test_what_others_said_is_not_said_by_whoever_brings_it_in(said: Thread, bob:
         ({"agentsite": 1, "messages": [{"role": "tool", "content": [{"type": "tool-result", "id": "1"}]}]}, "not in this thread"),
         ({"agentsite": 1, "messages": [{"content": "a\0b"}]}, "no text"),
         ({"agentsite": 1, "messages": [], "title": "x" * 201}, "too long"),
+        ({"agentsite": 1, "messages": [{"content": "x", "at": "0001-01-01T00:00:00+14:00"}]}, "no time"),
+        ({"agentsite": 1, "messages": [{"content": "x", "at": "1899-01-01T00:00:00+00:00"}]}, "before 1970"),
+        ({"agentsite": 1, "messages": [{"content": "x", "sources": [1]}]}, "source_part"),
+        ({"agentsite": 1, "messages": [{"content": "x", "sources": [{"type": "source-url", "url": "javascript:x"}]}]}, "source_part"),
         ({"agentsite": 1, "messages": [{"content": "x"}] * 100_001}, "100,000"),
         ({"agentsite": 1, "messages": [{"content": "x", "thread": "other"}]}, "'thread' is no part"),
         ({"agentsite": 1, "messages": [{"role": "assistant", "status": "pending"}]}, "'status' is no part"),

@@ -122,8 +122,9 @@ def test_what_is_rolled_back_costs_nothing(configure: Configure) -> None:
     assert taken(3) == 2
 
 
-@pytest.mark.parametrize("shards", [1, 8])
-def test_of_many_at_once_as_many_as_allowed_are_let_in(configure: Configure, shards: int) -> None:
+# Some rounds: what goes wrong when two are at the same row at the same moment does so one time in ten.
+@pytest.mark.parametrize(("shards", "number"), [(1, 0), *((8, number) for number in range(12))])
+def test_of_many_at_once_as_many_as_allowed_are_let_in(configure: Configure, shards: int, number: int) -> None:
     configure("window", 1, 3600, 40, shards=shards)
 
     def one(_: int) -> bool:
@@ -134,7 +135,7 @@ def test_of_many_at_once_as_many_as_allowed_are_let_in(configure: Configure, sha
             connection.close()
 
     with ThreadPoolExecutor(16) as pool:
-        assert sum(pool.map(one, range(100))) == 40
+        assert sum(pool.map(one, range(100))) == 40, number
 
 
 def test_shards_refuse_nothing_while_there_is_enough_in_all(configure: Configure) -> None:

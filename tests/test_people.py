@@ -128,6 +128,8 @@ def test_a_draft_is_written_beside_the_conversation_by_tools_that_only_look(
     assert (Message.objects.filter(thread=thread).count(), Thread.objects.get(pk=thread.pk).version) == before
     assert (copy.pk, copy.kind) == (pk, "trial")
     assert not Thread.objects.visible_to(alice).filter(pk=copy.pk).exists()
+    Thread.objects.filter(pk=thread.pk).update(options={"tools": ["act"]})
+    assert people.draft(olga, fresh(thread))[0].options["tools"] == [], "none that the thread does without"
 
 
 def test_handed_back_with_an_open_question_the_agent_answers_it(

@@ -1,5 +1,6 @@
 """Who is told who looks at a thread, and who writes in it."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from django.utils import timezone
 from tests.site import Person, Site, Tab
 from tests.test_api_keys import socket_of
 from threads import figures
+from threads.consumers import TYPING_SECONDS
 from threads.models import Presence, Thread, ThreadMember, User
 from threads.models.presence import LEASE, Present
 
@@ -67,6 +69,7 @@ def test_operators_look_on_unseen_by_customers(site: Site, alice_there: Person, 
         assert olga.post(f"/threads/{shared_there}/take-over").status_code == 200
         sees(hers, "olga")
         assert writers(hers) == []
+        time.sleep(TYPING_SECONDS)  # what comes sooner is not news
         desk.socket.send('{"type": "typing"}')
         hers.until(lambda: writers(hers) == ["olga"])
 
@@ -82,6 +85,10 @@ def test_who_may_write_is_seen_writing(site: Site, alice_there: Person, shared_t
         hers.until(lambda: writers(hers))
         his.until(lambda: writers(his))
         assert (writers(hers), writers(his)) == (["may-write"], ["alice"])
+        for _ in range(5):
+            his.socket.send('{"type": "typing"}')
+        hers.until(lambda: hers.frames[-1]["type"] == "ping")
+        assert writers(hers) == ["may-write"], "not more often than it is news"
 
 
 def test_programs_are_not_here(site: Site, alice_there: Person, shared_there: str) -> None:

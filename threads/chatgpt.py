@@ -37,10 +37,15 @@ class Said(msgspec.Struct):
 
     author: Author
     id: str = ""
-    content: Json = {}
+    content: Json | None = None
     recipient: str | None = None
     create_time: float | None = None
-    metadata: Json = {}
+    metadata: Json | None = None
+
+    @property
+    def kind(self) -> str:
+        """What its content is."""
+        return str((self.content or {}).get("content_type"))
 
 
 class Node(msgspec.Struct):
@@ -78,7 +83,7 @@ def _shown(conversation: Conversation) -> list[Said]:
     at, path, seen = conversation.current_node or next(reversed(conversation.mapping), None), [], set[str]()
     while at is not None and at not in seen and (node := conversation.mapping.get(at)):
         seen.add(at)
-        if node.message and not node.message.metadata.get("is_visually_hidden_from_conversation"):
+        if node.message and not (node.message.metadata or {}).get("is_visually_hidden_from_conversation"):
             path.append(node.message)
         at = node.parent
     return path[::-1]
@@ -96,9 +101,9 @@ def _messages(path: list[Said], file_named: FileNamed) -> Iterator[Json]:
             at += len(outcomes)
             yield from _called(said, thoughts, outcomes, file_named, str(at))
             thoughts = []
-        elif said.content.get("content_type") == "thoughts":
-            thoughts += _thoughts(said.content)
-        elif parts := _parts(said.content, file_named):
+        elif said.kind == "thoughts":
+            thoughts += _thoughts(said.content or {})
+        elif parts := _parts(said.content or {}, file_named):
             yield _message(said, thoughts + parts if said.author.role == "assistant" else parts)
             thoughts = [] if said.author.role == "assistant" else thoughts
 
@@ -114,18 +119,19 @@ def _message(said: Said, content: list[Json]) -> Json:
     """What a tool said by itself is the agent's."""
     role = said.author.role if said.author.role in ("user", "system") else "assistant"
     message: Json = {"role": role, "content": content, "at": _time(said.create_time)}
+    about = said.metadata or {}
     if role == "assistant":
-        message |= {"agent_name": AGENT, "model": str(said.metadata.get("model_slug") or "")[:200], "sources": _sources(said.metadata)}
+        message |= {"agent_name": AGENT, "model": str(about.get("model_slug") or "")[:200], "sources": _sources(about)}
     return message
 
 
 def _called(call: Said, thoughts: list[Json], outcomes: list[Said], file_named: FileNamed, key: str) -> Iterator[Json]:
-    asked = {"type": "tool-call", "id": call.id or key, "tool": (call.recipient or "")[:100], "arguments": _arguments(call.content)}
+    asked = {"type": "tool-call", "id": call.id or key, "tool": (call.recipient or "")[:100], "arguments": _arguments(call.content or {})}
     yield _message(call, [*thoughts, asked])
-    parts = [part for said in outcomes for part in _parts(said.content, file_named)]
+    parts = [part for said in outcomes for part in _parts(said.content or {}, file_named)]
     text = "\n\n".join(part["text"] for part in parts if part["type"] == "text")
     files = [part for part in parts if part["type"] == "file"]
-    failed = any(said.content.get("content_type") == "system_error" for said in outcomes)
+    failed = any(said.kind == "system_error" for said in outcomes)
     outcome: Json = {"type": "tool-result", "id": asked["id"]}
     if failed or not outcomes:
         outcome["error"] = text or "The export does not say what came of it."
@@ -136,14 +142,14 @@ def _called(call: Said, thoughts: list[Json], outcomes: list[Said], file_named: 
 
 def _arguments(content: Json) -> Json:
     text = _words(content)
-    with suppress(json.JSONDecodeError):
+    with suppress(ValueError, RecursionError):
         if isinstance(found := json.loads(text), dict):
             return found
     return {"code" if content.get("content_type") == "code" else "text": text}
 
 
 def _thoughts(content: Json) -> list[Json]:
-    found = [each for each in content.get("thoughts") or [] if isinstance(each, dict)]
+    found = [each for each in _list(content.get("thoughts")) if isinstance(each, dict)]
     texts = ["\n\n".join(str(each[name]) for name in ("summary", "content") if each.get(name)) for each in found]
     return [{"type": "reasoning", "text": text} for text in texts if text]
 
@@ -176,18 +182,23 @@ def _piece(piece: Any, file_named: FileNamed) -> Json | None:
 def _words(content: Json) -> str:
     """The text of other kinds, wherever they have it."""
     return next((content[name] for name in ("text", "result", "content") if isinstance(content.get(name), str)), "") or "\n\n".join(
-        piece for piece in content.get("parts") or [] if isinstance(piece, str)
+        piece for piece in _list(content.get("parts")) if isinstance(piece, str)
     )
 
 
 def _sources(metadata: Json) -> list[Json]:
     """The pages that an answer refers to."""
     found: dict[str, Json] = {}
-    for reference in metadata.get("content_references") or []:
-        for each in [reference, *(reference.get("items") or [])] if isinstance(reference, dict) else []:
+    for reference in _list(metadata.get("content_references")):
+        for each in [reference, *_list(reference.get("items"))] if isinstance(reference, dict) else []:
             if isinstance(each, dict) and is_address(each.get("url")):
                 found[each["url"]] = source_part(each["url"], str(each.get("title") or ""))
     return list(found.values())
+
+
+def _list(value: Any) -> list[Any]:
+    """Exports may hold anything anywhere."""
+    return value if isinstance(value, list) else []
 
 
 def _text(text: str) -> Json:

@@ -29,6 +29,8 @@ NOT_SIGNED_IN, BAD_FRAME, BAD_ORIGIN, NOT_YOURS, IDLE, TOO_MANY = 4401, 4400, 44
 TRY_AGAIN = 1013
 SILENCE_SECONDS = 30
 MOST_NAMED = 20
+# A page tells every 3 s that something is being written.
+TYPING_SECONDS = 2
 
 
 class SyncRequest(msgspec.Struct):
@@ -208,6 +210,7 @@ class ThreadSocket(PushSocket):
     version = -1
     seen: Seen | None = None
     operates = False
+    wrote = 0.0
     # As the browser was told.
     others: list[Present] = []
 
@@ -244,10 +247,12 @@ class ThreadSocket(PushSocket):
 
     async def writes(self) -> None:
         """Tell the others, if this person answers or asks here."""
-        if self.place is None:
+        if self.place is None or time.monotonic() - self.wrote < TYPING_SECONDS:
             return
-        thread_id = self.place[0]
-        if await read(lambda: takes_part(self.user, thread_id)):
+        self.wrote, thread_id = time.monotonic(), self.place[0]
+        async with crowd.gate(self.user.pk):
+            may = await read(lambda: takes_part(self.user, thread_id))
+        if may:
             text = msgspec.json.encode({"type": "typing", "person": person(self.user)}).decode()
             await self.channel_layer.group_send(thread_group(thread_id), {"type": "typing", "text": text, "from": str(self.user.pk)})
 
@@ -268,6 +273,8 @@ class ThreadSocket(PushSocket):
         """Catch up if still behind what the rows said a tick ago: that frame is lost, and the last one leaves no gap to notice."""
         await super().observe(seen, ping=ping)
         before, self.seen = self.seen, seen
+        if ping and self.operates:
+            self.operates = await read(lambda: is_operator(self.user.anew()))
         if before and not self.over and self._is_behind(before):
             await self.catch_up(self.version, self.cursors)
 

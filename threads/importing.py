@@ -1,7 +1,8 @@
 """Bringing conversations in over HTTP: one that was exported here, or those of ChatGPT's export."""
 
 import zipfile
-from collections.abc import Iterator
+import zlib
+from bisect import bisect_left
 from io import BytesIO
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils import timezone
 from ninja import Router, Status
 from ninja.errors import HttpError
 
@@ -24,6 +26,9 @@ from threads.storable import unstorable
 router = Router()
 LARGEST = 32_000_000
 MOST_MESSAGES = 100_000
+MOST_CONVERSATIONS = 1000
+# Broken, of an unknown kind, or locked by a password.
+BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 # As deep as the other routes take JSON; what is stored deeper could not be written out again.
 DEEPEST = 200
 # What of a message is part of a file; how it stands (pending, failed) and what it cost is not.
@@ -55,15 +60,30 @@ IMPORTED = {
 @router.post("/threads/import", response={201: Any}, openapi_extra={"requestBody": IMPORTED})
 def bring_in(request: SignedRequest) -> Status[Json]:
     """Make threads of one's own: of a file that was exported here, or of what ChatGPT exports (`conversations.json`, or the whole archive
-    as application/zip). Up to 32 MB; of each thread all or nothing. What was brought in from there before is left as it is, and counted
-    as `known`."""
+    as application/zip). Up to 32 MB, unpacked too, and 1,000 conversations; of each all or nothing. `known` counts those that were brought
+    in from there before, which are left as they are; `failed` says what is wrong with others."""
     require_scope(request.user, "write")
-    conversations, file_named = _read(request)
-    if isinstance(conversations, Exported):
-        return Status(201, {"threads": [_told(imported(request.user, conversations))], "known": 0})
-    new = list(_unknown(request.user, conversations))
-    threads = [imported(request.user, _checked(translated(each, file_named))) for each in new]
-    return Status(201, {"threads": [_told(thread) for thread in threads], "known": len(conversations) - len(new)})
+    data, file_named = _read(request)
+    if isinstance(data, Exported):
+        return Status(201, {"threads": [_told(imported(request.user, data))], "known": 0, "failed": []})
+    if len(data) > MOST_CONVERSATIONS:
+        raise BadInput("body", f"Bring in up to {MOST_CONVERSATIONS:,} conversations at a time.")
+    return Status(201, _all_imported(request.user, data, file_named))
+
+
+def _all_imported(owner: User, conversations: list[msgspec.Raw], file_named: FileNamed) -> Json:
+    """One after the other: what is wrong with one keeps no other out."""
+    found: Json = {"threads": [], "known": 0, "failed": []}
+    for number, raw in enumerate(conversations, start=1):
+        try:
+            conversation = _decoded(raw, Conversation)
+            if conversation.key and Thread.objects.kept().filter(owner=owner, metadata__chatgpt=conversation.key).exists():
+                found["known"] += 1
+            else:
+                found["threads"].append(_told(imported(owner, _checked(translated(conversation, file_named)))))
+        except BadInput as error:
+            found["failed"].append(f"Conversation {number}: {error}")
+    return found
 
 
 def imported(owner: User, data: Exported) -> Thread:
@@ -77,23 +97,14 @@ def imported(owner: User, data: Exported) -> Thread:
         thread = Thread.start(owner, title=data.title, default_agent=data.agent, metadata=data.metadata)
         for own, batch in _runs_of(said):
             save_messages(thread.pk, batch, author=owner if own else None)
-        if times := [new.at for _, new in said if new.at]:
-            Thread.objects.filter(pk=thread.pk).update(last_activity=max(times))
+        now = timezone.now()
+        Thread.objects.filter(pk=thread.pk).update(last_activity=max((new.at or now for _, new in said), default=now))
+        thread.members.update(seen_at=now)
     return thread
 
 
 def _told(thread: Thread) -> Json:
     return {"id": str(thread.pk), "title": thread.title}
-
-
-def _unknown(owner: User, conversations: list[Conversation]) -> Iterator[Conversation]:
-    """Those that are not there yet, each once."""
-    keys = [each.key for each in conversations if each.key]
-    known = set(Thread.objects.kept().filter(owner=owner, metadata__chatgpt__in=keys).values_list("metadata__chatgpt", flat=True))
-    for each in conversations:
-        if each.key not in known:
-            known |= {each.key} - {""}
-            yield each
 
 
 def _read_message(message: Json, owner: User) -> tuple[bool, NewMessage]:
@@ -121,7 +132,7 @@ def _runs_of(said: list[tuple[bool, NewMessage]]) -> list[tuple[bool, list[NewMe
     return batches
 
 
-def _read(request: HttpRequest) -> tuple[Exported | list[Conversation], FileNamed]:
+def _read(request: HttpRequest) -> tuple[Exported | list[msgspec.Raw], FileNamed]:
     """What the body holds, and the files that came with it."""
     if request.content_type not in ("application/json", *ZIP):
         raise HttpError(415, "Send JSON as application/json, or an archive as application/zip.")
@@ -131,39 +142,54 @@ def _read(request: HttpRequest) -> tuple[Exported | list[Conversation], FileName
         raise HttpError(413, f"The file is larger than {LARGEST // 1_000_000} MB.")
     if request.content_type in ZIP:
         return _unpacked(body)
-    data = _decoded(body, Exported | list[Conversation])
+    data = _decoded(body, Exported | list[msgspec.Raw])
     return _checked(msgspec.to_builtins(data)) if isinstance(data, Exported) else data, lambda _: None
 
 
-def _unpacked(body: bytes) -> tuple[list[Conversation], FileNamed]:
+def _unpacked(body: bytes) -> tuple[list[msgspec.Raw], FileNamed]:
     """Only `conversations.json`, or its numbered parts, and what their messages name are read."""
     try:
-        archive = zipfile.ZipFile(BytesIO(body))
-        members = {PurePosixPath(name).name: name for name in archive.namelist()}
-        named = sorted(name for name in members if name.startswith("conversations") and name.endswith(".json"))
-        found = [each for name in named for each in _decoded(_member(archive, members[name]), list[Conversation])]
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:  # broken, of an unknown kind, locked by a password
+        archive = _Archive(zipfile.ZipFile(BytesIO(body)))
+        named = [name for name in archive.names if name.startswith("conversations") and name.endswith(".json")]
+        found = [each for name in named for each in _decoded(archive.read(name), list[msgspec.Raw])]
+    except BROKEN as error:
         raise BadInput("body", f"This archive cannot be read: {error}") from error
     if not named:
         raise BadInput("body", "There is no conversations.json in this archive.")
-
-    def file_named(begin: str) -> tuple[str, bytes] | None:
-        name = next((name for name in members if begin and name.startswith(begin)), None)
-        return (name, _member(archive, members[name])) if name else None
-
-    return found, file_named
+    return found, archive.find
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
-    """Its bytes, however little it says that they are."""
-    with archive.open(name) as member:
-        data = member.read(LARGEST + 1)
-    if len(data) > LARGEST:
-        raise HttpError(413, f"{PurePosixPath(name).name} is larger than {LARGEST // 1_000_000} MB.")
-    return data
+class _Archive:
+    """An archive of which no more is read than it may hold, however often a file is asked for."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self._archive, self._room = archive, LARGEST
+        self._members = {PurePosixPath(name).name: name for name in archive.namelist()}
+        self.names = sorted(self._members)
+
+    def read(self, name: str) -> bytes:
+        """Its bytes, however little it says that they are."""
+        with self._archive.open(self._members[name]) as member:
+            data = member.read(self._room + 1)
+        self._room -= len(data)
+        if self._room < 0:
+            raise HttpError(
+                413, f"The archive holds more than {LARGEST // 1_000_000} MB. Take conversations.json out of it, and bring in that."
+            )
+        return data
+
+    def find(self, begin: str) -> tuple[str, bytes] | None:
+        """The file whose name begins like this."""
+        at = bisect_left(self.names, begin)
+        if not begin or at == len(self.names) or not self.names[at].startswith(begin):
+            return None
+        try:
+            return self.names[at], self.read(self.names[at])
+        except BROKEN:
+            return None
 
 
-def _decoded(body: bytes, kind: Any) -> Any:
+def _decoded(body: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:

@@ -55,9 +55,7 @@ def waiting_rows() -> list[Json]:
 def as_seen_by(user: User) -> tuple[int | None, list[tuple[Any, Any, int]]] | None:
     """What there is for an operator, to be compared with what they were told of: the last note, and what waits. None if they are no
     operator any more."""
-    fresh = User.objects.get(pk=user.pk)  # what they may do is kept on the object
-    fresh.scopes = user.scopes
-    if not is_operator(fresh):
+    if not is_operator(user.anew()):
         return None
     note = InternalNote.objects.aggregate(last=Max("pk"))["last"]
     return note, [(thread, since, len(reasons)) for thread, since, reasons in waiting()]

@@ -3,11 +3,14 @@
 Tool parts carry arguments and results here; in rows they live on ToolCall, and the content only names it.
 """
 
+from datetime import UTC
 from typing import Annotated, Any, Literal
 
 from django.utils import timezone
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_serializer
 from pydantic import SerializerFunctionWrapHandler as Wrapped
+
+from threads.parts import is_address
 
 Json = dict[str, Any]
 
@@ -105,7 +108,22 @@ class NewMessage(BaseModel):
     @field_validator("at")
     @classmethod
     def _not_to_come(cls, at: AwareDatetime | None) -> AwareDatetime | None:
-        return min(at, timezone.now()) if at else None
+        if at is None:
+            return None
+        try:
+            moment = at.astimezone(UTC)
+        except OverflowError as error:
+            raise ValueError("This is no time of this world.") from error
+        if moment.year < 1970:
+            raise ValueError("Nothing was said before 1970.")
+        return min(moment, timezone.now())
+
+    @field_validator("sources")
+    @classmethod
+    def _only_pages(cls, sources: list[JsonValue]) -> list[JsonValue]:
+        if not all(isinstance(each, dict) and each.get("type") == "source-url" and is_address(each.get("url")) for each in sources):
+            raise ValueError("Each source is made by threads.parts.source_part.")
+        return sources
 
     @classmethod
     def of(cls, given: "str | Json | NewMessage") -> "NewMessage":

@@ -137,7 +137,7 @@ class Watch:
         self._sockets.discard(socket)
 
     async def _run(self) -> None:
-        tick = 0
+        tick, self._said = 0, set()
         while self._sockets:
             due = time.monotonic() + TICK
             await asyncio.sleep(TICK)

@@ -114,6 +114,7 @@ function drawAgents() {
 
 function unavailable(code) {
   if (code === 4401) return signIn();
+  pages.stop();
   at("composer").hidden = true;
   at("read-only").hidden = false;
   at("read-only").textContent = "This thread is no longer available to you.";
@@ -153,8 +154,13 @@ store.subscribe(({ run }) => run === null && (drawDock(), drawAgents()));
 drawDock();
 const heard = [composer.allowance, opinions, ...(operates ? [new Notes(at("notes"), { path, me })] : [])];
 startShell({ currentId: at("inbox") ? threadId : listedAs(store.thread), commands, onFrame: (frame) => heard.forEach((each) => each.apply(frame)) });
+function stateChanged(state) {
+  badge.set(state);
+  if (state !== "live") company.clear(); // who came and went meanwhile is told anew
+}
+
 const company = new Company({ here: at("here"), words: at("here-words"), writing: at("writing") });
-const socket = new ThreadSocket(store, threadId, { onState: (state) => badge.set(state), onGone: unavailable, onFrame: (frame) => company.apply(frame) });
+const socket = new ThreadSocket(store, threadId, { onState: stateChanged, onGone: unavailable, onFrame: (frame) => company.apply(frame) });
 tellWriting(at("text"), () => socket.typing());
 if (matchMedia("(hover: hover)").matches) at("text").focus({ preventScroll: true });
 new Jump({ store, list, scroll, pages });

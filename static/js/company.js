@@ -23,6 +23,11 @@ export class Company {
     for (const { author } of frame.messages ?? []) if (author) this.forget(author.id);
   }
 
+  /** Nobody is known to be here. */
+  clear() {
+    this.draw({ people: [], more: 0 });
+  }
+
   draw({ people, more }) {
     const rest = Math.max(0, people.length - this.shown) + more;
     const faces = people.slice(0, this.shown).map(({ id, name }) =>

@@ -37,7 +37,8 @@ function place(beside) {
   const { offsetWidth: width, offsetHeight: height } = node;
   const below = beside.bottom + GAP + height <= innerHeight;
   node.style.top = `${below ? beside.bottom + GAP : Math.max(GAP, beside.top - GAP - height)}px`;
-  node.style.left = `${Math.max(GAP, Math.min(beside.right - width, innerWidth - width - GAP))}px`;
+  const edge = document.dir === "rtl" ? beside.left : beside.right - width;
+  node.style.left = `${Math.max(GAP, Math.min(edge, innerWidth - width - GAP))}px`;
 }
 
 function close() {

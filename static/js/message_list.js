@@ -45,7 +45,7 @@ export class MessageList {
 
   place() {
     const keys = new Set(this.items.map((item) => item.key));
-    for (const key of this.views.keys()) if (!keys.has(key)) this.views.delete(key);
+    for (const [key, { node }] of this.views) if (!keys.has(key) && !isBeingWritten(node)) this.views.delete(key);
     const nodes = this.items.map((item) => this.views.get(item.key).node);
     keepingFocus(this.node, () => arrange(this.node, nodes), document.getElementById("text"));
   }
@@ -56,9 +56,24 @@ export class MessageList {
     return item ? this.views.get(item.key).node : null;
   }
 
+  /** The turn after the last one that begins above `y`, or null if none begins below. */
+  orderBeyond(y) {
+    const last = this.items.findLastIndex((item) => this.views.get(item.key).node.getBoundingClientRect().top <= y);
+    const next = this.items.slice(last + 1).find(({ order }) => order > (this.items[last]?.order ?? -1));
+    return next ? next.order : null;
+  }
+
+  /** The turn of the first item that ends below `y`. */
+  orderWithin(y) {
+    return this.items.find((item) => this.views.get(item.key).node.getBoundingClientRect().bottom >= y)?.order ?? null;
+  }
+
   tick() {
     for (const run of this.store.activeRuns) {
       for (const item of this.items) if (item.run === run.id) this.views.get(item.key)?.tick();
     }
   }
 }
+
+/** Whether somebody has begun to write in there; they may scroll away and come back. */
+const isBeingWritten = (node) => [...node.querySelectorAll("input, textarea")].some((field) => field.value);

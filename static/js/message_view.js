@@ -46,7 +46,7 @@ export class MessageView {
     this.node.classList.toggle("outgoing", outgoing);
     this.showAuthor(author?.name ?? (message.agent_name || message.role), author?.id);
     setText(this.text, outgoing ? message.text : textOf(message));
-    this.text.hidden = !this.text.textContent;
+    this.text.hidden = !this.text.textContent || Boolean(this.editor);
     this.files.show(outgoing ? message.files : message.content.filter(isFilePart));
     this.node.classList.toggle("of-person", message.provider === "human");
     setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : message.sent_by ? `sent by ${message.sent_by.name}` : ""));
@@ -79,6 +79,7 @@ export class MessageView {
     if (editor) this.text.after(editor.node);
     else {
       this.editor.node.remove();
+      this.editor = null;
       this.change.focus();
     }
   }

@@ -48,9 +48,9 @@ async function take() {
   at("import-open").disabled = true;
   try {
     toast("Bringing in…");
-    const { threads, known } = await bringIn(file, (done, all) => toast(`Bringing in… ${done} of ${all}`));
-    if (threads.length === 1 && !known) location.assign(`/threads/${threads[0].id}/`);
-    else toast(`${plural(threads.length, "thread")} brought in.${known ? ` ${plural(known, "thread")} had been brought in before.` : ""}`);
+    const { threads, known, failed } = await bringIn(file, (done, all) => toast(`Bringing in… ${done} of ${all}`));
+    if (threads.length === 1 && !known && !failed.length) location.assign(`/threads/${threads[0].id}/`);
+    else toast(`${plural(threads.length, "thread")} brought in.${known ? ` ${plural(known, "thread")} had been brought in before.` : ""}${failed.length ? ` ${plural(failed.length, "conversation")} could not be read.` : ""}`);
   } catch (error) {
     toast(error.message);
   } finally {

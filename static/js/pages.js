@@ -3,7 +3,10 @@ import { request } from "#api";
 
 const PAGE = 50;
 const PIECE = 6; // rows: what is drawn within a frame
-const NEAR = 1.5; // heights of the window
+// Heights of the window: what is nearer is loaded; what is further away, when there are more rows than KEPT, is dropped.
+const NEAR = 1.5;
+const FAR = 4;
+const KEPT = 160;
 const PAUSE = 3000; // after a failure
 
 export class Pages {
@@ -21,14 +24,14 @@ export class Pages {
     const { before, after } = this.store;
     const near = this.scroller.clientHeight * NEAR;
     this.note.hidden = before === null;
-    if (this.coming) return;
-    if (before !== null && this.scroller.scrollTop < near) this.load({ before }, (page) => this.put(older(page), "adoptOlder", "before"));
-    else if (after !== null && this.scroll.distance < near) this.load({ after }, (page) => this.put(newer(page), "adoptNewer", "after"));
+    if (this.coming || this.over) return;
+    if (before !== null && this.scroller.scrollTop < near) this.load({ before }, (page) => this.putOlder(page, before));
+    else if (after !== null && this.scroll.distance < near) this.load({ after }, (page) => this.putNewer(page, after));
   }
 
   /** Shows what is around a message, or the turns below an order. Says whether there is such a place. */
   async lead(where) {
-    await this.coming;
+    while (this.coming) await this.coming;
     return this.load(where, (page) => this.draw(() => this.store.move(page)));
   }
 
@@ -54,19 +57,48 @@ export class Pages {
       await take(await request("GET", `${this.path}/messages?${new URLSearchParams({ ...where, limit: PAGE, view: "rows" })}`));
       return true;
     } catch (error) {
-      if (error.kind !== "not_found") await new Promise((resolve) => setTimeout(resolve, PAUSE));
+      if (!where.around || error.kind !== "not_found") await new Promise((resolve) => setTimeout(resolve, PAUSE));
       return false;
     }
   }
 
+  /** Nothing more is loaded. */
+  stop() {
+    this.over = true;
+  }
+
   /** Piece after piece, a frame each. When the store was begun anew meanwhile, it takes none of the rest. */
-  async put(pieces, adopt, end) {
-    let at = this.store[end];
-    for (const piece of pieces) {
-      this.draw(() => this.store[adopt](at, piece));
-      at = piece[end];
-      await new Promise(requestAnimationFrame);
+  async putOlder(page, requested) {
+    let at = requested;
+    for (const piece of older(page)) {
+      if (this.store.before !== at) return;
+      const end = this.far && this.list.orderBeyond(this.scroller.getBoundingClientRect().bottom + this.far);
+      this.draw(() => {
+        this.store.adoptOlder(at, piece);
+        if (end) this.store.dropNewer(end);
+      });
+      at = piece.before;
+      await nextFrame();
     }
+  }
+
+  async putNewer(page, requested) {
+    let at = requested;
+    for (const piece of newer(page)) {
+      if (this.store.after !== at) return;
+      const begin = this.far && this.list.orderWithin(this.scroller.getBoundingClientRect().top - this.far);
+      this.draw(() => {
+        this.store.adoptNewer(at, piece);
+        if (begin) this.store.dropOlder(begin);
+      });
+      at = piece.after;
+      await nextFrame();
+    }
+  }
+
+  /** How far away something has to be to be dropped, in pixels; 0 while there is room. */
+  get far() {
+    return this.store.messages.size > KEPT ? this.scroller.clientHeight * FAR : 0;
   }
 
   draw(change) {
@@ -76,6 +108,12 @@ export class Pages {
     });
   }
 }
+
+/** In a tab that nobody looks at there are none. */
+const nextFrame = () => new Promise((resolve) => {
+  requestAnimationFrame(resolve);
+  setTimeout(resolve, 100);
+});
 
 /** An older page in pieces, the newest one first. */
 export const older = (page) => cut(page, turnsOf(page).reverse(), (orders, last) => ({ before: last ? page.before : Math.min(...orders) }));

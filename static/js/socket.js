@@ -44,6 +44,7 @@ export class LiveSocket {
     const socket = new WebSocket(new URL(this.address(), location.href.replace(/^http/, "ws")));
     this.socket = socket;
     this.lastHeard = this.lastSent = Date.now();
+    socket.onopen = () => document.hidden && socket === this.socket && this.ping();
     socket.onmessage = (event) => socket === this.socket && this.receive(JSON.parse(event.data));
     socket.onclose = (event) => socket === this.socket && this.closed(event.code);
   }

@@ -10,12 +10,21 @@ export function sourcesOf(parts) {
     const { url, title } = part ?? {}; // what was brought in may hold anything
     if (found.size === SEVERAL || typeof url !== "string" || !URL.canParse(url)) continue;
     const { protocol, host, href } = new URL(url);
-    if (["https:", "http:"].includes(protocol) && !found.has(href)) found.set(href, { url: href, title: String(title || host), host });
+    if (["https:", "http:"].includes(protocol) && !found.has(href)) found.set(href, { url: href, title: (typeof title === "string" && title) || host, host });
   }
   return [...found.values()];
 }
 
-/** The source parts in some JSON, wherever they are. */
+const found = new WeakMap();
+
+/** The source parts in a tool's result, wherever they are; results are replaced, never changed. */
+export function sourcesOfResult(result) {
+  if (!result || typeof result !== "object") return [];
+  if (!found.has(result)) found.set(result, sourcesIn(result));
+  return found.get(result);
+}
+
+/** The source parts in some JSON. */
 export function sourcesIn(value) {
   if (value?.type === "source-url") return [value];
   return value && typeof value === "object" ? Object.values(value).flatMap(sourcesIn) : [];

@@ -28,8 +28,8 @@ export class Suggestion {
 
   async begin() {
     this.ask.disabled = true;
-    this.connection?.close();
     try {
+      await this.end();
       const { thread, run } = await request("POST", `${this.path}/draft`, { id: uuid7() });
       this.store = new ThreadStore();
       this.runId = run?.id;
@@ -38,6 +38,15 @@ export class Suggestion {
     } finally {
       this.ask.disabled = false;
     }
+  }
+
+  /** The last one is not wanted any more, and costs no more. */
+  async end() {
+    this.connection?.close();
+    this.take.hidden = true;
+    this.text.hidden = true;
+    const run = this.store?.runs.get(this.runId);
+    if (run && isActive(run)) await request("POST", `/api/runs/${run.id}/stop`);
   }
 
   draw() {

@@ -4,8 +4,6 @@
  */
 import { LiveRun } from "#live_run";
 
-// Rows. What is further away from the reader is loaded again when they come near: a thread may have any number.
-const KEPT = 160;
 const KEPT_RUNS = 20;
 const ENDED = new Set(["succeeded", "failed", "stopped"]);
 
@@ -134,9 +132,6 @@ export class ThreadStore {
     if (requested !== this.before) return;
     this.before = page.before;
     this.adopt(page);
-    const orders = this.shownOrders();
-    const end = orders.find((order) => order > orders[KEPT - 1]);
-    if (end !== undefined) this.keep(orders[0], end);
   }
 
   /** The same with a newer page, asked for with `after=requested`. */
@@ -144,16 +139,14 @@ export class ThreadStore {
     if (requested !== this.after) return;
     this.after = page.after;
     this.adopt(page);
-    const orders = this.shownOrders();
-    const begin = orders.at(-KEPT);
-    if (begin > orders[0]) this.keep(begin, this.after);
   }
 
   /** Shows another place of the thread: this page and nothing else. */
   move(page) {
     Object.assign(this, { before: page.before, after: page.after });
     this.adopt(page);
-    this.keep(this.shownOrders()[0] ?? 0, page.after);
+    this.dropOlder(this.shownOrders()[0] ?? 0);
+    if (page.after !== null) this.dropNewer(page.after);
   }
 
   /** Whether a turn is between `before` and `after`. */
@@ -161,24 +154,34 @@ export class ThreadStore {
     return (this.before === null || order >= this.before) && (this.after === null || order < this.after);
   }
 
+  /** The turns of all rows between `before` and `after`, ascending. */
   shownOrders() {
     return [...this.messages.values()].map(({ order }) => order).filter((order) => this.shows(order)).sort((a, b) => a - b);
   }
 
-  /** Drops the rows of turns outside, but for what goes on, and for the newest runs. */
-  keep(begin, end) {
-    const far = ({ order }) => order < begin || (end !== null && order >= end);
-    const first = [...this.messages.values()].some((row) => row.order < begin);
+  /** Drops the rows of turns below one, to be loaded again. What frames have brought of turns after the end stays. */
+  dropOlder(begin) {
+    if (this.drop(({ order }) => order < begin)) this.before = begin;
+    this.tell();
+  }
+
+  /** Drops those of a turn and all after it. Pages that are read from now on have what frames brought of them. */
+  dropNewer(end) {
+    if (this.drop(({ order }) => order >= end)) this.after = end;
+    this.tell();
+  }
+
+  /** Says whether there was any. Runs that go on stay, and so do the newest ones. */
+  drop(isFar) {
+    const far = [...this.messages.values()].filter(isFar);
     const newest = new Set([...this.runs.values()].sort((a, b) => (a.created_at < b.created_at ? 1 : -1)).slice(0, KEPT_RUNS).map(({ id }) => id));
-    for (const row of [...this.messages.values()].filter(far)) {
+    for (const row of far) {
       this.messages.delete(row.id);
       const run = this.runs.get(row.run);
       if (run && !isActive(run) && !newest.has(run.id)) this.runs.delete(run.id);
     }
     for (const call of this.toolCalls.values()) if (call.ended_at && !this.messages.has(call.message) && !newest.has(call.run)) this.toolCalls.delete(call.id);
-    if (first) this.before = begin;
-    this.after = end;
-    this.tell();
+    return far.length > 0;
   }
 
   /** A message of our own that the server has not confirmed yet. */

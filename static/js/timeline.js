@@ -1,5 +1,5 @@
 /** Turns a store into what is shown: items by position, and the blocks of one answer. Pure. */
-import { sourcesIn } from "#sources";
+import { sourcesOfResult } from "#sources";
 import { isActive } from "#thread_store";
 import { choices } from "#versions";
 
@@ -77,7 +77,7 @@ export function answerBlocks(store, item) {
 export function answerSources(store, item, blocks) {
   const run = store.runs.get(item.run);
   const live = run && isActive(run) ? (store.live.get(item.run)?.sources ?? []) : [];
-  const returned = blocks.filter(({ call }) => call?.status === "succeeded").flatMap(({ call }) => sourcesIn(call.result));
+  const returned = blocks.filter(({ call }) => call?.status === "succeeded").flatMap(({ call }) => sourcesOfResult(call.result));
   return [...item.rows.flatMap((row) => row.sources ?? []), ...live, ...returned];
 }
 

@@ -287,6 +287,33 @@ def test_a_long_thread_is_walked_through_in_both_directions(enter: Enter, alice:
     expect(page.get_by_text("Newer", exact=True)).to_be_in_viewport()
 
 
+TURNS = """
+INSERT INTO threads_message (id, thread_id, "order", step_order, role, status, agent_name, content, is_tool, provider, model, finish_reason,
+                             reasoning, sources, warnings, provider_metadata, version)
+SELECT gen_random_uuid(), %s, n / 40, n %% 40, CASE n %% 40 WHEN 0 THEN 'user' ELSE 'assistant' END, 'success', '',
+       jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Row ' || n)), false, '', '', '', '[]', '[]', '[]', '{}', n + 1
+FROM generate_series(0, 3999) n
+"""
+
+
+def test_turns_of_many_rows_are_not_loaded_for_ever(enter: Enter, alice: Person, site: Site) -> None:
+    thread = alice.new_thread("weather")
+    site.query(TURNS, thread)
+    site.query("UPDATE threads_thread SET last_order = 99, last_step = 39, version = 4000 WHERE id = %s", thread)
+    tab = enter(alice, viewport={"width": 1440, "height": 1400})
+    loads: list[str] = []
+    tab.page.on("request", lambda request: loads.append(request.url) if "/messages?" in request.url else None)
+    page = tab.open(f"/threads/{thread}/")
+    expect(page.get_by_text("Row 3999", exact=True)).to_be_in_viewport()
+    for _ in range(6):
+        page.locator("#scroller").evaluate("node => { node.scrollTop -= 900; }")
+        page.wait_for_timeout(700)
+        before = len(loads)
+        page.wait_for_timeout(700)
+        assert len(loads) - before <= 1, "it comes to rest"
+    assert len(loads) >= 2
+
+
 def test_older_threads_are_listed_on_request(enter: Enter, site: Site) -> None:
     busy = site.person("busy")
     for number in range(60):

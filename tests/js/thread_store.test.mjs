@@ -166,26 +166,53 @@ function paged(turns) {
   };
 }
 
+/** What a page does that has room for so many rows. */
+const ROOM = 160;
+const shownBy = (store) => timeline(store).filter(({ kind }) => kind === "message").map(({ message: { order } }) => order);
+const isWhole = (orders) => orders.every((order, n) => n === 0 || order === orders[n - 1] + 1);
+
+function walkUp(store, page) {
+  for (const piece of older(page)) store.adoptOlder(store.before, piece);
+  const orders = store.shownOrders();
+  if (orders.length > ROOM) store.dropNewer(orders[ROOM] + 1);
+}
+
+function walkDown(store, page) {
+  for (const piece of newer(page)) store.adoptNewer(store.after, piece);
+  const orders = store.shownOrders();
+  if (orders.length > ROOM) store.dropOlder(orders.at(-ROOM));
+}
+
 test("the reader may go to the beginning and back to the end; what is far away is dropped", () => {
   const page = paged(1000);
   const store = new ThreadStore();
   store.apply(sync({ reset: true, ...page({}) }));
-  const shown = () => timeline(store).filter(({ kind }) => kind === "message").map(({ message: { order } }) => order);
-  const isWhole = () => shown().every((order, n) => n === 0 || order === shown()[n - 1] + 1);
-  while (store.before !== null) store.adoptOlder(store.before, page({ before: store.before }));
-  assert.deepEqual([shown()[0], isWhole()], [0, true]);
-  assert.ok(store.messages.size <= 162 && store.runs.size <= 102 && store.after !== null);
-  const live = message("live", 1000, 0, { version: 9 });
-  store.apply(changed(2, { messages: [live] }));
-  assert.ok(!shown().includes(1000), "what is said at the end is not shown beside the beginning");
+  while (store.before !== null) walkUp(store, page({ before: store.before }));
+  assert.deepEqual([shownBy(store)[0], isWhole(shownBy(store))], [0, true]);
+  assert.ok(store.messages.size <= ROOM + 2 && store.runs.size <= ROOM / 2 + 22 && store.after !== null);
+  store.apply(changed(2, { messages: [message("live", 1000, 0, { version: 9 })] }));
+  assert.ok(!shownBy(store).includes(1000), "what is said at the end is not shown beside the beginning");
   store.adoptNewer(7, page({ after: 7 }));
-  const longer = paged(1001); // the frame's row may be dropped as far away: it is in the pages from then on
-  while (store.after !== null) store.adoptNewer(store.after, longer({ after: store.after }));
-  assert.deepEqual([shown().at(-1), isWhole()], [1000, true]);
-  assert.ok(store.messages.size <= 164 && store.before !== null);
+  while (store.after !== null) walkDown(store, page({ after: store.after }));
+  assert.deepEqual([shownBy(store).at(-1), isWhole(shownBy(store))], [1000, true], "though the last page did not have it yet");
+  assert.ok(store.messages.size <= ROOM + 3 && store.before !== null);
   store.move({ ...page({ before: 500 }), after: 500 });
-  assert.deepEqual([shown()[0], shown().at(-1), store.before, store.after, store.messages.size], [475, 499, 475, 500, 50]);
+  assert.deepEqual([shownBy(store)[0], shownBy(store).at(-1), store.before, store.after, store.messages.size], [475, 499, 475, 500, 50]);
   assert.ok(store.runs.has("r999"), "the newest runs stay");
+});
+
+test("a row that changes while the page with it is on its way stays as it is now", () => {
+  const page = paged(100);
+  const store = new ThreadStore();
+  store.apply(sync({ reset: true, ...page({}) }));
+  store.move({ ...page({ before: 60 }), after: 60 });
+  const late = page({ after: store.after, limit: 80 });
+  store.apply(changed(2, { messages: [{ ...late.messages.at(-1), finish_reason: "stop", version: 2 }, message("new", 100, 0, { version: 2 })] }));
+  for (const piece of newer(late)) {
+    store.adoptNewer(store.after, piece);
+    store.dropOlder(store.shownOrders().at(-40));
+  }
+  assert.deepEqual([shownBy(store).at(-1), store.messages.get("m199").version], [100, 2]);
 });
 
 test("what goes on is not dropped", () => {
@@ -193,7 +220,7 @@ test("what goes on is not dropped", () => {
   const store = new ThreadStore();
   const run = { id: "r", status: "running", attempt: 1, base: 0, version: 1, prompt: "m598", created_at: "z" };
   store.apply(sync({ reset: true, ...page({}), runs: [run], deltas: [{ type: "delta", run: "r", attempt: 1, start: 0, end: 1, parts: [{ type: "text-delta", id: "1", delta: "a" }] }] }));
-  while (store.before !== null) store.adoptOlder(store.before, page({ before: store.before }));
+  while (store.before !== null) walkUp(store, page({ before: store.before }));
   assert.ok(!store.messages.has("m598") && store.runs.has("r") && store.live.get("r").cursor === 1);
   assert.equal(store.behind, false);
 });

@@ -20,6 +20,12 @@ class User(AbstractUser):
     # The key itself, if it was one.
     api_key: int | None = None
 
+    def anew(self) -> "User":
+        """The same person, whose permissions are not known yet: what they may do is kept on the object."""
+        fresh = User.objects.get(pk=self.pk)
+        fresh.scopes = self.scopes
+        return fresh
+
     @property
     def name(self) -> str:
         """What others see."""
