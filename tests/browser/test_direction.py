@@ -58,6 +58,7 @@ def test_a_page_from_right_to_left(enter: Enter, alice: Person, size: dict[str, 
     assert page.evaluate(TOO_WIDE) == []
     if size:
         page.get_by_role("button", name="Threads", exact=True).click()
+        page.wait_for_timeout(300)  # it slides in
     box = page.locator("#threads").bounding_box()
     assert box and round(box["x"] + box["width"]) == width, "the list is where lines begin"
     if size:
