@@ -339,10 +339,19 @@ def test_any_words_can_be_asked_for(thread: Thread, words: str) -> None:
     assert isinstance(by_words(Scope(thread=thread.pk), words, 5), list)
 
 
-def test_common_words_are_not_looked_up_if_there_are_rarer_ones(thread: Thread) -> None:
-    save_messages(thread.pk, [{"role": "assistant", "content": f"the common number{n}"} for n in range(300)])
+def analyzed(thread: Thread, texts: list[str]) -> None:
+    save_messages(thread.pk, [{"role": "assistant", "content": text} for text in texts])
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE threads_chunk")
+
+
+def test_where_little_was_said_every_word_is_looked_up(thread: Thread) -> None:
+    analyzed(thread, [f"a zebra number{n}" for n in range(20)])
+    assert len(by_words(Scope(thread=thread.pk), "zebra, which nobody mentioned", 50)) == 20
+
+
+def test_common_words_are_not_looked_up_if_there_are_rarer_ones(thread: Thread) -> None:
+    analyzed(thread, [f"the common number{n}" for n in range(1_100)])
     found = by_words(Scope(thread=thread.pk), "the common number7", 50)
     assert [Message.objects.get(pk=pk).text for pk, _ in found] == ["the common number7"]
     assert len(by_words(Scope(thread=thread.pk), "the", 50)) == 50

@@ -343,7 +343,7 @@ def test_repeats_say_the_same_even_if_the_account_changes(alice: User, provider:
     assert now(invoice).status == "paid" and provider.charged() == {str(invoice): 1100}
 
 
-@pytest.mark.parametrize("wrong", [{"secret": "whsec_other"}, {"age": 301}, {"age": -301}])
+@pytest.mark.parametrize("wrong", [{"secret": "whsec_other"}, {"age": 301}, {"age": -330}])
 def test_only_the_provider_can_tell_and_only_now(alice: User, provider: Provider, wrong: dict[str, Any]) -> None:
     invoice = owed(alice, "cus_slow")
     payments.send_due()

@@ -19,8 +19,9 @@ EXACT_ROWS = 20_000
 # Of reciprocal rank fusion (Cormack, Clarke and Büttcher, 2009), for short lists.
 RANK_CONSTANT = 10
 MAX_WORDS = 12
-# Words in more than this share of all chunks say little, and would be looked up in vain.
+# Words in more than this share of all chunks say little and cost much, unless they are few.
 COMMON = 0.02
+FEW = 1_000
 
 
 @dataclass(frozen=True)
@@ -52,14 +53,16 @@ OWNED = """{t}.user_id = %(owner)s AND {t}.thread_id NOT IN (
 NOT_YET = """(%(order)s::int IS NULL OR c.thread_id IS DISTINCT FROM %(thread)s::uuid
               OR (c."order", c.step_order) < (%(order)s::int, %(step_order)s::int))"""
 
-# The rarest words of the question, by the statistics of the index's column; those that nobody knows count as rare.
+# The rarest words of the question and whether they are common, by the statistics of the index's column.
 RARE = """
 WITH asked AS (SELECT DISTINCT lexeme FROM unnest(to_tsvector('simple', %(words)s))),
      common AS (SELECT e.lexeme, f.share FROM pg_stats s,
                        unnest(s.most_common_elems::text::text[]) WITH ORDINALITY AS e(lexeme, n)
                        JOIN LATERAL unnest(s.most_common_elem_freqs) WITH ORDINALITY AS f(share, n) USING (n)
                 WHERE s.schemaname = current_schema() AND s.tablename = 'threads_chunk' AND s.attname = 'tsv')
-SELECT lexeme, coalesce(share, 0) FROM asked LEFT JOIN common USING (lexeme) ORDER BY 2, length(lexeme) DESC, 1 LIMIT %(limit)s
+SELECT lexeme, coalesce(share > %(common)s AND share * reltuples > %(few)s, false)
+FROM asked LEFT JOIN common USING (lexeme), pg_class WHERE oid = 'threads_chunk'::regclass
+ORDER BY coalesce(share, 0), length(lexeme) DESC, 1 LIMIT %(limit)s
 """
 BY_WORDS = """
 SELECT message_id, max(rank) FROM (
@@ -93,9 +96,9 @@ WHERE {not_yet} GROUP BY c.message_id ORDER BY 2 DESC, 1 DESC LIMIT %(limit)s
 def by_words(scope: Scope, words: str, limit: int) -> list[Hit]:
     """Messages with any of the words, the best match first."""
     with connection.cursor() as cursor:
-        cursor.execute(RARE, {"words": words[:10_000], "limit": MAX_WORDS})
+        cursor.execute(RARE, {"words": words[:10_000], "limit": MAX_WORDS, "common": COMMON, "few": FEW})
         asked = cursor.fetchall()
-        telling = [lexeme for lexeme, share in asked if share <= COMMON] or [lexeme for lexeme, _ in asked[:3]]
+        telling = [lexeme for lexeme, is_common in asked if not is_common] or [lexeme for lexeme, _ in asked[:3]]
         if not telling:
             return []
         query = " | ".join("'{}'".format(word.replace("\\", "\\\\").replace("'", "''")) for word in telling)
