@@ -103,7 +103,7 @@ def main() -> None:
     options = parser.parse_args()
     with stack(worker=False) as running, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"))
-        page = browser.new_page(viewport={"width": 1440, "height": 900}, extra_http_headers={})
+        page = browser.new_page(viewport={"width": 1440, "height": 900})
         thread, middle = prepared(running, page, options.messages)
         scroll(running, page, thread, middle, options.seconds)
         browser.close()

@@ -13,7 +13,7 @@ from django.core.management import call_command
 from django.db import Error, IntegrityError, connection, transaction
 from django.utils import timezone
 
-from agents.providers.openai import _Usage, _usage
+from agents.providers.chunks import _Usage, _usage
 from billing.catalog import canonical
 from billing.management.commands.refresh_prices import refresh
 from billing.models import Account, Plan, Price, UsageRecord

@@ -37,15 +37,20 @@ class Said(msgspec.Struct):
 
     author: Author
     id: str = ""
-    content: Json | None = None
+    said: Json | None = msgspec.field(default=None, name="content")
     recipient: str | None = None
     create_time: float | None = None
-    metadata: Json | None = None
+    noted: Json | None = msgspec.field(default=None, name="metadata")
 
     @property
-    def kind(self) -> str:
-        """What its content is."""
-        return str((self.content or {}).get("content_type"))
+    def content(self) -> Json:
+        """What was said; of some messages there is nothing."""
+        return self.said or {}
+
+    @property
+    def metadata(self) -> Json:
+        """What is known besides."""
+        return self.noted or {}
 
 
 class Node(msgspec.Struct):
@@ -83,7 +88,7 @@ def _shown(conversation: Conversation) -> list[Said]:
     at, path, seen = conversation.current_node or next(reversed(conversation.mapping), None), [], set[str]()
     while at is not None and at not in seen and (node := conversation.mapping.get(at)):
         seen.add(at)
-        if node.message and not (node.message.metadata or {}).get("is_visually_hidden_from_conversation"):
+        if node.message and not node.message.metadata.get("is_visually_hidden_from_conversation"):
             path.append(node.message)
         at = node.parent
     return path[::-1]
@@ -101,9 +106,9 @@ def _messages(path: list[Said], file_named: FileNamed) -> Iterator[Json]:
             at += len(outcomes)
             yield from _called(said, thoughts, outcomes, file_named, str(at))
             thoughts = []
-        elif said.kind == "thoughts":
-            thoughts += _thoughts(said.content or {})
-        elif parts := _parts(said.content or {}, file_named):
+        elif said.content.get("content_type") == "thoughts":
+            thoughts += _thoughts(said.content)
+        elif parts := _parts(said.content, file_named):
             yield _message(said, thoughts + parts if said.author.role == "assistant" else parts)
             thoughts = [] if said.author.role == "assistant" else thoughts
 
@@ -119,19 +124,19 @@ def _message(said: Said, content: list[Json]) -> Json:
     """What a tool said by itself is the agent's."""
     role = said.author.role if said.author.role in ("user", "system") else "assistant"
     message: Json = {"role": role, "content": content, "at": _time(said.create_time)}
-    about = said.metadata or {}
+    about = said.metadata
     if role == "assistant":
         message |= {"agent_name": AGENT, "model": str(about.get("model_slug") or "")[:200], "sources": _sources(about)}
     return message
 
 
 def _called(call: Said, thoughts: list[Json], outcomes: list[Said], file_named: FileNamed, key: str) -> Iterator[Json]:
-    asked = {"type": "tool-call", "id": call.id or key, "tool": (call.recipient or "")[:100], "arguments": _arguments(call.content or {})}
+    asked = {"type": "tool-call", "id": call.id or key, "tool": (call.recipient or "")[:100], "arguments": _arguments(call.content)}
     yield _message(call, [*thoughts, asked])
-    parts = [part for said in outcomes for part in _parts(said.content or {}, file_named)]
+    parts = [part for said in outcomes for part in _parts(said.content, file_named)]
     text = "\n\n".join(part["text"] for part in parts if part["type"] == "text")
     files = [part for part in parts if part["type"] == "file"]
-    failed = any(said.kind == "system_error" for said in outcomes)
+    failed = any(said.content.get("content_type") == "system_error" for said in outcomes)
     outcome: Json = {"type": "tool-result", "id": asked["id"]}
     if failed or not outcomes:
         outcome["error"] = text or "The export does not say what came of it."

@@ -23,7 +23,7 @@ from django.core.files import File
 
 from threads.errors import BadInput
 from threads.models import Message, ToolCall
-from threads.parts import is_address, source_part
+from threads.parts import is_source, source_part
 from threads.schemas import NewMessage, ToolCallPart, ToolResultPart
 from threads.ui import ui_messages as to_ui_messages
 
@@ -138,7 +138,7 @@ def _from_ui_message(message: Mapping[str, Any]) -> list[NewMessage]:
             content.append({"type": kind, "text": part["text"]})
         elif kind == "file":
             content.append({name: part[name] for name in ("type", "mediaType", "url", "filename") if name in part})
-        elif kind == "source-url" and is_address(part.get("url")):
+        elif is_source(part):
             sources.append(source_part(part["url"], str(part.get("title") or "")))
         elif kind == "dynamic-tool" or kind.startswith("tool-"):
             content.append(_call(part))

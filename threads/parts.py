@@ -68,7 +68,7 @@ def fold(parts: Iterable[Part]) -> Folded:
         elif kind in ("tool-input-available", "tool-input-error"):
             folded.calls.append(_call(part))
             folded.content.append({"type": "tool-call", "tool_call": part["toolCallId"], "tool": part["toolName"]})
-        elif kind == "source-url" and is_address(part.get("url")):
+        elif is_source(part):
             _add_source(folded.sources, part)
     for part in folded.content:
         if part["type"] in ("text", "reasoning"):
@@ -103,6 +103,11 @@ DELTAS = {"text-delta": ("id", "delta"), "reasoning-delta": ("id", "delta"), "to
 def is_address(url: Any) -> bool:
     """Whether it leads to a page, and is no script."""
     return isinstance(url, str) and url.startswith(("https://", "http://")) and len(url) <= 2000
+
+
+def is_source(part: Any) -> bool:
+    """Whether some JSON is what `source_part` makes."""
+    return isinstance(part, dict) and part.get("type") == "source-url" and is_address(part.get("url"))
 
 
 def source_part(url: str, title: str = "") -> Part:

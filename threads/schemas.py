@@ -10,7 +10,7 @@ from django.utils import timezone
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, JsonValue, field_validator, model_serializer
 from pydantic import SerializerFunctionWrapHandler as Wrapped
 
-from threads.parts import is_address
+from threads.parts import is_source
 
 Json = dict[str, Any]
 
@@ -121,7 +121,7 @@ class NewMessage(BaseModel):
     @field_validator("sources")
     @classmethod
     def _only_pages(cls, sources: list[JsonValue]) -> list[JsonValue]:
-        if not all(isinstance(each, dict) and each.get("type") == "source-url" and is_address(each.get("url")) for each in sources):
+        if not all(map(is_source, sources)):
             raise ValueError("Each source is made by threads.parts.source_part.")
         return sources
 

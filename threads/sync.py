@@ -79,7 +79,7 @@ def page(
         orders = _orders(rows.filter(order__gte=after), limit)
         return _page_of(thread, after, orders[-1] if orders else after)
     orders = _orders(rows if before is None else rows.filter(order__lt=before), limit, down=True)
-    return _page_of(thread, orders[-1], orders[0]) if orders else Page([], [], [], None, None if before is None else before)
+    return _page_of(thread, orders[-1], orders[0]) if orders else Page([], [], [], None, before)
 
 
 def _orders(rows: QuerySet[Message], limit: int, *, down: bool = False) -> list[int]:

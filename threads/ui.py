@@ -5,7 +5,7 @@ from itertools import groupby
 from typing import Any
 
 from threads.models import Message, ToolCall
-from threads.parts import Part, fold, is_address
+from threads.parts import Part, fold, is_source
 from threads.rows import Json
 
 NO_OUTPUT = {"unknown": "The outcome is unknown.", "expired": "Nobody decided in time.", "failed": "The tool failed."}
@@ -48,13 +48,8 @@ def _row_parts(row: Message, calls: Mapping[str, ToolCall], live: Mapping[Any, l
     if row.role == Message.Role.TOOL or not told.content:
         return []
     start = [{"type": "step-start"}] if row.role == Message.Role.ASSISTANT else []
-    return (
-        start + [_part(part, calls, "streaming" if pending else "done") for part in told.content] + list(filter(_is_source, told.sources))
-    )
-
-
-def _is_source(part: Any) -> bool:
-    return isinstance(part, dict) and part.get("type") == "source-url" and is_address(part.get("url"))
+    shown = [_part(part, calls, "streaming" if pending else "done") for part in told.content]
+    return start + shown + list(filter(is_source, told.sources))
 
 
 def _part(part: Json, calls: Mapping[str, ToolCall], state: str) -> Json:

@@ -1,7 +1,7 @@
 """OpenAI-compatible servers: OpenAI itself, and Anthropic, Groq, Ollama, vLLM, LM Studio, … through their compatible addresses.
 
-The SDK does the connection, the key and the error classes, on its aiohttp client. The stream is split and decoded here: the SDK's
-typed chunk objects cost 3.5 × the CPU of the few fields we need.
+The SDK does the connection, the key and the error classes, on its aiohttp client. The stream is split and decoded in `chunks`: the
+SDK's typed objects cost 3.5 × the CPU of the few fields we need.
 """
 
 import asyncio
@@ -14,15 +14,13 @@ from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import httpx2
-import msgspec
 from django.conf import settings
 from openai import APIConnectionError, APIError, APIStatusError, AsyncOpenAI, DefaultAioHttpClient, NotFoundError
 
 from agents.attachments import PDF, PICTURES, SOUNDS, attachments, noted, words
 from agents.errors import AgentError, ContextOverflow, ProviderError
-from agents.providers.events import Event, Finish, Reasoning, Request, Source, Tap, Text, ToolInput
-from billing.usage import Usage
-from threads.parts import is_address
+from agents.providers.chunks import Reader, data_lines, decode, own_words
+from agents.providers.events import Event, Request, Tap
 
 WAYS: list[dict[str, Any]] = [{"stream": True, "stream_options": {"include_usage": True}}, {"stream": True}, {"stream": False}]
 _clients: "WeakKeyDictionary[asyncio.AbstractEventLoop, AsyncOpenAI]" = WeakKeyDictionary()
@@ -35,64 +33,6 @@ FORMATS = ("json_schema", "json_object", "")
 # How each server wants to be asked, as far as it has told us: indexes into WAYS and FORMATS by model.
 _way: dict[str, int] = {}
 _format: dict[str, int] = {}
-
-
-class _Function(msgspec.Struct):
-    name: str | None = None
-    arguments: str | None = None
-
-
-class _Call(msgspec.Struct):
-    function: _Function
-    index: int | None = None
-    id: str | None = None
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    refusal: str | None = None
-    reasoning_content: str | None = None
-    reasoning: Any = None
-    thinking: Any = None
-    tool_calls: list[_Call] | None = None
-    annotations: Any = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta | None = None
-    message: _Delta | None = None
-    finish_reason: str | None = None
-
-
-MOST_TOKENS = 1_000_000_000
-
-
-class _PromptDetails(msgspec.Struct):
-    cached_tokens: int | None = None
-    cache_write_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class _CompletionDetails(msgspec.Struct):
-    reasoning_tokens: int | None = None
-    audio_tokens: int | None = None
-
-
-class _Usage(msgspec.Struct):
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    prompt_tokens_details: _PromptDetails | None = None
-    completion_tokens_details: _CompletionDetails | None = None
-
-
-class _Chunk(msgspec.Struct):
-    choices: list[_Choice] = []
-    usage: _Usage | None = None
-    model: str | None = None
-    error: Any = None
-
-
-_decoder = msgspec.json.Decoder(_Chunk)
 
 
 async def stream(request: Request) -> AsyncIterator[Event]:
@@ -172,7 +112,7 @@ async def _tapped(body: dict[str, Any], tap: Tap) -> AsyncGenerator[Event, None]
                 yield event
         error = ""
     except (APIError, AgentError) as failed:
-        error = _words(getattr(failed, "body", None) or str(failed))
+        error = own_words(getattr(failed, "body", None) or str(failed))
         raise
     finally:
         tap(body, [_parsed(line) for line in came], error)
@@ -187,129 +127,29 @@ def _parsed(line: bytes) -> Any:
 
 async def _ask(body: dict[str, Any], came: list[Any] | None = None) -> AsyncGenerator[Event, None]:
     async with _client().chat.completions.with_streaming_response.create(**body) as response:
-        reader = _Reader(body["model"])
+        reader = Reader(body["model"])
         if response.headers.get("content-type", "").startswith("text/event-stream"):
-            async for line in _data_lines(response.iter_bytes()):
+            async for line in data_lines(response.iter_bytes()):
                 if came is not None:
                     came.append(line)
                 if line == b"[DONE]":
                     reader.done = True
                     break
-                for event in reader.read(_decode(line)):
+                for event in reader.read(decode(line)):
                     yield event
         else:
             whole = await response.read()
             if came is not None:
                 came.append(whole)
-            for event in reader.read(_decode(whole)):
+            for event in reader.read(decode(whole)):
                 yield event
-    yield reader.finish()
-
-
-async def _data_lines(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """The data of server-sent events; bytes may be cut anywhere, also inside a character."""
-    buffer, searched = bytearray(), 0
-    async for chunk in chunks:
-        buffer += chunk
-        start = 0
-        while (end := buffer.find(b"\n", max(start, searched))) >= 0:
-            line = bytes(buffer[start:end]).rstrip(b"\r")
-            if line.startswith(b"data:"):
-                yield line[5:].lstrip()
-            start = searched = end + 1
-        del buffer[:start]
-        searched = len(buffer)
-
-
-def _decode(data: bytes) -> _Chunk:
-    try:
-        return _decoder.decode(data)
-    except msgspec.MsgspecError:
-        return _decode_patiently(data)
-
-
-def _decode_patiently(data: bytes) -> _Chunk:
-    """Lone surrogates are legal in JSON, but no text: a second try replaces them."""
-    try:
-        text = json.dumps(json.loads(data), ensure_ascii=False).encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        return _decoder.decode(text)
-    except (ValueError, msgspec.MsgspecError) as error:
-        raise ProviderError("garbage", "The model's server sent something that is no answer.", retryable=True) from error
-
-
-class _Reader:
-    """Turns chunks into events and keeps what the end of the answer needs."""
-
-    def __init__(self, model: str) -> None:
-        self.model, self.reason, self.done, self.said, self.refused = model, "", False, False, False
-        self.usage: _Usage | None = None
-
-    def read(self, chunk: _Chunk) -> list[Event]:
-        """The events of one chunk."""
-        if chunk.error:
-            raise _error_in_stream(chunk.error)
-        self.usage = chunk.usage or self.usage
-        self.model = chunk.model or self.model
-        if not chunk.choices:
-            return []
-        choice = chunk.choices[0]
-        self.reason = choice.finish_reason or self.reason
-        delta = choice.delta or choice.message
-        return self._events(delta) if delta else []
-
-    def _events(self, delta: _Delta) -> list[Event]:
-        events: list[Event] = []
-        reasoning = delta.reasoning_content or delta.reasoning or delta.thinking
-        if isinstance(reasoning, str) and reasoning:
-            events.append(Reasoning(_clean(reasoning)))
-        self.refused = self.refused or bool(delta.refusal)
-        if text := delta.content or delta.refusal:
-            events.append(Text(_clean(text)))
-        for position, call in enumerate(delta.tool_calls or ()):
-            index = position if call.index is None else call.index
-            events.append(ToolInput(index, _clean(call.function.arguments or ""), call.function.name or "", call.id or ""))
-        self.said = self.said or bool(events)
-        return events + _sources(delta.annotations)
-
-    def finish(self) -> Finish:
-        """The last event; an answer that ended without a reason is a broken one."""
-        if not self.reason and not (self.done and self.said):
-            raise ProviderError("broken_stream", "The model's server ended the answer in the middle.", retryable=True)
-        return Finish(
-            "refusal" if self.refused else self.reason or "stop", self.model, _usage(self.usage) if self.usage else None, provider()
-        )
+    yield reader.finish(provider())
 
 
 def provider() -> str:
     """Who is paid: `openai`, or the host of the server that speaks its language."""
     host = urlsplit(settings.OPENAI_BASE_URL).hostname or "api.openai.com"
     return "openai" if host == "api.openai.com" else host
-
-
-def _usage(usage: _Usage) -> Usage:
-    """Servers count inclusively: cached and audio tokens are part of the prompt's, reasoning and audio of the completion's."""
-    prompt, completion = usage.prompt_tokens_details or _PromptDetails(), usage.completion_tokens_details or _CompletionDetails()
-    read, write, reasoning = _count(prompt.cached_tokens), _count(prompt.cache_write_tokens), _count(completion.reasoning_tokens)
-    heard, spoken = _count(prompt.audio_tokens), _count(completion.audio_tokens)
-    fresh, text = _count(usage.prompt_tokens - read - write - heard), _count(usage.completion_tokens - reasoning - spoken)
-    return Usage(fresh, read, write, heard, output_text=text, reasoning=reasoning, audio_output=spoken)
-
-
-def _count(tokens: int | None) -> int:
-    """What a server says may be less than nothing, or more than the ledger holds."""
-    return min(max(0, tokens or 0), MOST_TOKENS)
-
-
-def _sources(annotations: Any) -> list[Event]:
-    """What the answer cites: OpenAI's `url_citation`, which other servers with a search of their own send too."""
-    cited = [each.get("url_citation") for each in annotations if isinstance(each, dict)] if isinstance(annotations, list) else []
-    pages = [each for each in cited if isinstance(each, dict) and is_address(each.get("url"))]
-    return [Source(_clean(each["url"]), _clean(str(each.get("title") or ""))) for each in pages]
-
-
-def _clean(text: str) -> str:
-    """Postgres JSON refuses NUL; one bad run must not fail the others of its window."""
-    return text.replace("\0", "\ufffd") if "\0" in text else text
 
 
 def _with_files(message: dict[str, Any], sources: Mapping[str, str], why: str = "") -> dict[str, Any]:
@@ -337,7 +177,7 @@ def _file(part: dict[str, Any], sources: Mapping[str, str], why: str) -> dict[st
 
 def _refused_files(error: APIStatusError) -> bool:
     """Whether the server may have said that it does not take files, or not these. Not remembered: it may have been about one of them."""
-    return error.status_code in (400, 404, 413, 415, 422, 501) and bool(FILES.search(_words(error.body)))
+    return error.status_code in (400, 404, 413, 415, 422, 501) and bool(FILES.search(own_words(error.body)))
 
 
 def _refused_way(error: APIStatusError, way: int) -> int:
@@ -371,7 +211,7 @@ def _provider_error(error: APIError) -> AgentError:
     if not isinstance(error, APIStatusError):
         return ProviderError("broken_stream", "The connection to the model's server broke.", retryable=True)
     status, code = error.status_code, str(error.code or "")
-    if code == "context_length_exceeded" or (status in (400, 413, 422) and OVERFLOW.search(_words(error.body))):
+    if code == "context_length_exceeded" or (status in (400, 413, 422) and OVERFLOW.search(own_words(error.body))):
         return ContextOverflow("The conversation is longer than the model can read.")
     if status == 429:
         retryable = code != "insufficient_quota"
@@ -382,20 +222,9 @@ def _provider_error(error: APIError) -> AgentError:
     if status >= 500 or status == 408:
         return ProviderError("server", f"The model's server failed ({status}).", retryable=True, retry_after=_retry_after(error))
     kind = "not_found" if status == 404 else "bad_request"
-    return ProviderError(kind, f"The model's server refused the request ({status}): {_words(error.body)}", retryable=False)
+    return ProviderError(kind, f"The model's server refused the request ({status}): {own_words(error.body)}", retryable=False)
 
 
 def _retry_after(error: APIStatusError) -> float | None:
     value = error.response.headers.get("retry-after", "")
     return float(value) if value.replace(".", "", 1).isdigit() else None
-
-
-def _error_in_stream(error: Any) -> ProviderError:
-    return ProviderError("server", f"The model's server failed in the middle of the answer: {_words(error)}", retryable=True)
-
-
-def _words(body: Any) -> str:
-    """A server's own words, short and without our key."""
-    text = body.get("message", "") if isinstance(body, dict) else body
-    text = str(text or "no reason given")[:200]
-    return text.replace(settings.OPENAI_API_KEY, "[key]") if settings.OPENAI_API_KEY else text

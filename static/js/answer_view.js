@@ -1,6 +1,6 @@
 /** One answer: the texts, thoughts and tool calls of all its rows, and how it ended. */
 import { actionButton, doubtfulButton } from "#action_button";
-import { avatar } from "#avatar";
+import { showFace } from "#avatar";
 import { copyButton } from "#code_block";
 import { DataView } from "#data_view";
 import { element, arrange, setText } from "#element";
@@ -27,7 +27,7 @@ export class AnswerView {
     Object.assign(this, { store, agentTitle, tools });
     this.blocks = new Map();
     this.author = element("span", { class: "author" });
-    this.face = element("span", {});
+    this.face = element("span", { "aria-hidden": "true" });
     this.time = element("time", {});
     this.body = element("div", { class: "answer-body" });
     this.sources = new SourceList();
@@ -97,9 +97,7 @@ export class AnswerView {
     this.agent = agent;
     const title = this.agentTitle(agent);
     setText(this.author, title);
-    const face = avatar(title, agent, true);
-    this.face.replaceWith(face);
-    this.face = face;
+    showFace(this.face, title, agent, true);
   }
 
   drawState(run, rows, blocks) {

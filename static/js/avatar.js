@@ -1,11 +1,17 @@
 /** A small mark for a person or an agent: their initials on a tone of their own. It stands beside a name, so nobody is read it. */
-import { element } from "#element";
+import { element, setText } from "#element";
 
 const TONES = 8;
 
 /** `id` decides the tone; agents are square. */
-export const avatar = (name, id, isAgent = false) =>
-  element("span", { class: `avatar tone-${toneOf(id)}${isAgent ? " is-agent" : ""}`, "aria-hidden": "true" }, initials(name));
+export const avatar = (name, id) => showFace(element("span", { "aria-hidden": "true" }), name, id);
+
+/** Makes one stand for somebody else. */
+export function showFace(node, name, id, isAgent = false) {
+  node.className = `avatar tone-${toneOf(id)}${isAgent ? " is-agent" : ""}`;
+  setText(node, initials(name));
+  return node;
+}
 
 /** The first letters of the first and the last word, or "?". */
 export function initials(name) {

@@ -1,6 +1,6 @@
 /** One message of a person (or of the system): a name, a time, plain text. */
 import { actionButton, doubtfulButton } from "#action_button";
-import { avatar } from "#avatar";
+import { showFace } from "#avatar";
 import { copyButton } from "#code_block";
 import { element, setText } from "#element";
 import { FileList, isFilePart } from "#files";
@@ -13,7 +13,7 @@ export class MessageView {
     const { me } = tools;
     Object.assign(this, { me, tools });
     this.author = element("span", { class: "author" });
-    this.face = element("span", {});
+    this.face = element("span", { "aria-hidden": "true" });
     this.time = element("time", {});
     this.note = element("span", { class: "note" });
     this.text = element("div", { class: "said" });
@@ -57,9 +57,7 @@ export class MessageView {
 
   showAuthor(name, id) {
     setText(this.author, name);
-    const face = avatar(name, id ?? name, !id);
-    this.face.replaceWith(face);
-    this.face = face;
+    showFace(this.face, name, id ?? name, !id);
   }
 
   edit() {

@@ -29,7 +29,7 @@ export class Pages {
     else if (after !== null && this.scroll.distance < near) this.load({ after }, (page) => this.putNewer(page, after));
   }
 
-  /** Shows what is around a message, or the turns below an order. Says whether there is such a place. */
+  /** Shows what is around a message, or from a turn on, or the end. Says whether there is such a place. */
   async lead(where) {
     while (this.coming) await this.coming;
     return this.load(where, (page) => this.draw(() => this.store.move(page)));
@@ -45,21 +45,25 @@ export class Pages {
 
   /** One page at a time; `take` puts it into the store. Says whether it came. */
   load(where, take) {
-    this.coming = this.fetch(where, take).finally(() => {
-      this.coming = null;
+    this.coming = this.fetch(where, take).then((came) => {
       requestAnimationFrame(() => this.check());
+      return came;
+    }).finally(() => {
+      this.coming = null;
     });
     return this.coming;
   }
 
   async fetch(where, take) {
+    let page;
     try {
-      await take(await request("GET", `${this.path}/messages?${new URLSearchParams({ ...where, limit: PAGE, view: "rows" })}`));
-      return true;
+      page = await request("GET", `${this.path}/messages?${new URLSearchParams({ ...where, limit: PAGE, view: "rows" })}`);
     } catch (error) {
       if (!where.around || error.kind !== "not_found") await new Promise((resolve) => setTimeout(resolve, PAUSE));
       return false;
     }
+    await take(page);
+    return true;
   }
 
   /** Nothing more is loaded. */

@@ -244,21 +244,28 @@ def test_older_messages_come_without_a_jump(enter: Enter, alice: Person) -> None
     assert abs(page.evaluate(place) - before) < 2
 
 
+# Turns of so many rows, 2,000 rows in all, each of up to so many words.
 FILL = """
 INSERT INTO threads_message (id, thread_id, "order", step_order, role, status, agent_name, content, is_tool, provider, model, finish_reason,
                              reasoning, sources, warnings, provider_metadata, version)
-SELECT gen_random_uuid(), %s, n / 2, n %% 2, CASE n %% 2 WHEN 0 THEN 'user' ELSE 'assistant' END, 'success', '',
-       jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Row ' || n || repeat(' and so on', n %% 50))), false, '', '', '',
+SELECT gen_random_uuid(), %s, n / %s, n %% %s, CASE n %% %s WHEN 0 THEN 'user' ELSE 'assistant' END, 'success', '',
+       jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Row ' || n || repeat(' and so on', n %% %s))), false, '', '', '',
        '[]', '[]', '[]', '{}', n + 1
 FROM generate_series(0, 1999) n
 """
+ADVANCE = "UPDATE threads_thread SET last_order = 2000 / %s - 1, last_step = %s - 1, version = 2000 WHERE id = %s"
+
+
+def filled(person: Person, rows: int, words: int) -> str:
+    thread = person.new_thread("weather")
+    person.site.query(FILL, thread, rows, rows, rows, words)
+    person.site.query(ADVANCE, rows, rows, thread)
+    return thread
 
 
 @pytest.mark.parametrize("size", [{}, PHONE])
 def test_a_long_thread_is_walked_through_in_both_directions(enter: Enter, alice: Person, site: Site, size: dict[str, object]) -> None:
-    thread = alice.new_thread("weather")
-    site.query(FILL, thread)
-    site.query("UPDATE threads_thread SET last_order = 999, last_step = 1, version = 2000 WHERE id = %s", thread)
+    thread = filled(alice, rows=2, words=50)
     ((middle,),) = site.query('SELECT id FROM threads_message WHERE thread_id = %s AND "order" = 500 AND step_order = 0', thread)
     page = enter(alice, **size).open(f"/threads/{thread}/")
     rows, pill = page.locator("#messages > *"), page.locator("#latest")
@@ -287,24 +294,13 @@ def test_a_long_thread_is_walked_through_in_both_directions(enter: Enter, alice:
     expect(page.get_by_text("Newer", exact=True)).to_be_in_viewport()
 
 
-TURNS = """
-INSERT INTO threads_message (id, thread_id, "order", step_order, role, status, agent_name, content, is_tool, provider, model, finish_reason,
-                             reasoning, sources, warnings, provider_metadata, version)
-SELECT gen_random_uuid(), %s, n / 40, n %% 40, CASE n %% 40 WHEN 0 THEN 'user' ELSE 'assistant' END, 'success', '',
-       jsonb_build_array(jsonb_build_object('type', 'text', 'text', 'Row ' || n)), false, '', '', '', '[]', '[]', '[]', '{}', n + 1
-FROM generate_series(0, 3999) n
-"""
-
-
-def test_turns_of_many_rows_are_not_loaded_for_ever(enter: Enter, alice: Person, site: Site) -> None:
-    thread = alice.new_thread("weather")
-    site.query(TURNS, thread)
-    site.query("UPDATE threads_thread SET last_order = 99, last_step = 39, version = 4000 WHERE id = %s", thread)
+def test_turns_of_many_rows_are_not_loaded_for_ever(enter: Enter, alice: Person) -> None:
+    thread = filled(alice, rows=40, words=1)
     tab = enter(alice, viewport={"width": 1440, "height": 1400})
     loads: list[str] = []
     tab.page.on("request", lambda request: loads.append(request.url) if "/messages?" in request.url else None)
     page = tab.open(f"/threads/{thread}/")
-    expect(page.get_by_text("Row 3999", exact=True)).to_be_in_viewport()
+    expect(page.get_by_text("Row 1999", exact=True)).to_be_in_viewport()
     for _ in range(6):
         page.locator("#scroller").evaluate("node => { node.scrollTop -= 900; }")
         page.wait_for_timeout(700)
