@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext
 
 from agents import services
 from agents.models import RequestLog, RoutingSample
@@ -73,7 +74,7 @@ class RunAdmin(RecordAdmin):
         # By their ids alone: meanwhile a queued one may run, and the list's filter not have it any more.
         live = list(Run.objects.live().filter(pk__in=request.POST.getlist("_selected_action")).select_related("thread"))
         if "confirmed" not in request.POST:
-            asked = {"title": "Stop these runs?", "question": "They end now; what they have said so far is kept."}
+            asked = {"title": gettext("Stop these runs?"), "question": gettext("They end now; what they have said so far is kept.")}
             chosen = {"opts": self.model._meta, "action": "stop", "rows": live, "chosen": [run.pk for run in live]}
             return render(request, "admin/confirm.html", self.admin_site.each_context(request) | asked | chosen)
         for run in live:

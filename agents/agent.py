@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext, pgettext
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from agents.context_options import ContextOptions
@@ -15,6 +16,7 @@ from agents.streaming import Chunk, StreamOptions
 from agents.tools import Tool, tool_from
 from billing.usage import UsageHandler
 from threads.errors import BadInput
+from threads.words import complaint
 
 if TYPE_CHECKING:
     from agents.accounting import Exchange
@@ -143,7 +145,7 @@ class Agent:
             stored = StoredOptions.model_validate(options)
         except ValidationError as error:
             first = error.errors()[0]
-            raise BadInput(f"options.{'.'.join(map(str, first['loc']))}", str(first["msg"])) from error
+            raise BadInput(f"options.{'.'.join(map(str, first['loc']))}", complaint(first)) from error
         return self.using(**{name: getattr(stored, name) for name in stored.model_fields_set})
 
     def is_done(self, steps: Sequence[Step]) -> bool:
@@ -153,7 +155,8 @@ class Agent:
 
     def _own_tool(self, name: str) -> Tool:
         if name not in self.toolbox:
-            raise BadInput("options.tools", f"{self.name} has no tool {name!r}. It has: {', '.join(self.toolbox) or 'none'}.")
+            about = {"agent": self.name, "name": name, "names": ", ".join(self.toolbox) or pgettext("tools", "none")}
+            raise BadInput("options.tools", gettext("%(agent)s has no tool %(name)r. It has: %(names)s.") % about)
         return self.toolbox[name]
 
     @property

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db import IntegrityError
 from django.http import HttpRequest
+from django.utils.translation import gettext
 from ninja import Schema, Status
 from pydantic import BeforeValidator, Field, JsonValue, StrictBool, TypeAdapter
 
@@ -125,7 +126,7 @@ def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
     pk = new.id or uuid7()
     if Thread.objects.filter(pk=pk).exists():
         if not Thread.objects.filter(pk=pk, owner=request.user).exists():
-            raise Conflict("This id is taken.")
+            raise Conflict(gettext("This id is taken."))
         return Status(200, thread_rows([pk])[0])
     try:
         kind = Thread.Kind.TEMPORARY if new.temporary else Thread.Kind.MAIN
@@ -188,7 +189,7 @@ def fork_thread(request: SignedRequest, thread_id: UUID, new: NewFork) -> Status
     through = _message_in(thread, new.through, "through") if new.through else None
     if new.id and (existing := Thread.objects.filter(pk=new.id).first()):
         if existing.owner_id != request.user.pk or existing.parent_id != thread.pk:
-            raise Conflict("This id is taken.")
+            raise Conflict(gettext("This id is taken."))
         return Status(200, thread_rows([existing.pk])[0])
     try:
         made = fork(thread, request.user, through=through, pk=new.id)
@@ -252,7 +253,7 @@ def _message_in(thread: Thread, pk: UUID, field: str) -> Message:
     """A message of the thread."""
     message = thread.messages.filter(pk=pk).first()
     if message is None:
-        raise BadInput(field, "There is no such message in this thread.")
+        raise BadInput(field, gettext("There is no such message in this thread."))
     return message
 
 

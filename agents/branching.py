@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext, gettext_noop
 
 from agents import services
 from agents.errors import BadInput, Busy, Conflict
@@ -12,7 +13,7 @@ from agents.services import Json
 from threads.copying import fork
 from threads.models import Message, Run, Thread, User
 
-TAKEN = "This id is taken."
+TAKEN = gettext_noop("This id is taken.")
 
 
 def branch(
@@ -32,7 +33,7 @@ def branch(
     It takes of limits and budgets what a prompt takes, and raises what `services.send` raises; Busy while the prompt is being answered.
     """
     if prompt.role != Message.Role.USER:
-        raise BadInput("message", "Only a prompt can be changed or answered anew.")
+        raise BadInput("message", gettext("Only a prompt can be changed or answered anew."))
     try:
         with transaction.atomic():
             thread.locked(thread.lines)
@@ -45,19 +46,19 @@ def branch(
             asked = _answer_anew(user, made, prompt, agent) if text is None else services.send(user, made, text, files=kept, agent=agent)
             thread.change_lines()
     except IntegrityError as error:
-        raise Conflict(TAKEN) from error  # by a thread that was made at the same moment, of another conversation
+        raise Conflict(gettext(TAKEN)) from error  # by a thread that was made at the same moment, of another conversation
     return made, *asked
 
 
 def _branched(thread: Thread, branch: Thread) -> tuple[Thread, Message, Run | None]:
     """What a branch began with, if it is one of this thread's."""
     if branch.kind != Thread.Kind.BRANCH or branch.parent_id != thread.pk:
-        raise Conflict(TAKEN)
+        raise Conflict(gettext(TAKEN))
     run = branch.runs.select_related("prompt__author").order_by("created_at").first()
     prompts = branch.messages.filter(role=Message.Role.USER).select_related("author").order_by("-order", "-step_order")
     first = run.prompt if run and run.prompt else prompts.first()
     if first is None:
-        raise Conflict("This branch was emptied.")
+        raise Conflict(gettext("This branch was emptied."))
     return branch, first, run
 
 
@@ -73,10 +74,10 @@ def _answer_anew(user: User, branch: Thread, prompt: Message, agent: str) -> tup
     chosen = get_agent(agent or all_agents()[0].name)
     with Thread.changing(branch.pk) as change:
         if change.thread.awaits_human:
-            raise Conflict("A person answers here now.")
+            raise Conflict(gettext("A person answers here now."))
         copy = change.thread.messages.select_related("author").filter(copied_from=prompt.pk).first()
         if copy is None:  # What is being answered is not copied.
-            raise Busy("An answer is being written.")
+            raise Busy(gettext("An answer is being written."))
         tokens = services.expected(change.thread, copy.text, copy.file_parts)
         run = services.queue_run(change, user, copy, chosen.name)
         change.touch()

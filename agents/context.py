@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.utils.translation import gettext
+
 from agents.attachments import RESULTS, content_of, name_of, noted
 from agents.budget import Fitted, Turn, fit, shorten
 from agents.context_options import ContextOptions, SearchOptions
@@ -129,7 +131,7 @@ def fetch_context(
     if target is not None:
         thread = thread or target.thread
     if thread is None and user is None:
-        raise BadInput("thread", "Name a thread or a user.")
+        raise BadInput("thread", gettext("Name a thread or a user."))
     context = Context()
     if target is not None:
         turn = list(target.thread.messages.settled().filter(order=target.order).order_by("step_order"))

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Self
 
 from django.db import connection
+from django.utils.translation import gettext
 
 from agents import runner, services
 from agents.agent import Agent, StoredOptions
@@ -75,7 +76,7 @@ def stream(
     asked: list[Given] = [prompt] if isinstance(prompt, str) else list(prompt)
     if thread is None or save == "none":
         if thread is None and prompt_message is not None:
-            raise BadInput("thread", "A saved prompt is answered in its thread.")
+            raise BadInput("thread", gettext("A saved prompt is answered in its thread."))
         return AnswerStream(_unsaved(wanted, user, on_behalf_of, thread, [*messages, *asked], prompt_message), wanted)
     told, before = stored(parsed(asked)), stored(parsed(messages))
     return AnswerStream(_saved(wanted, user, on_behalf_of, thread, told, before, prompt_message, save, _as_stored(options)), wanted)
@@ -227,7 +228,7 @@ def _saved(
     """The inputs, a run of this process and its pending row, in one transaction."""
     with Thread.changing(thread.pk) as change:
         if change.thread.runs.live().exists():
-            raise Busy("An answer is being written.")
+            raise Busy(gettext("An answer is being written."))
         given: dict[str, Any] = {}
         if prompt is not None:
             given = _given(messages, asked)

@@ -10,6 +10,7 @@ from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from agents import playground_api
@@ -96,7 +97,7 @@ def playground(request: HttpRequest, thread_id: UUID | None = None) -> HttpRespo
     owner = found.owner if found else None
     context = {
         "me": person(user),
-        "user": person(owner) or ({"id": playground_api.NOBODY, "name": "nobody"} if found else None),
+        "user": person(owner) or ({"id": playground_api.NOBODY, "name": gettext("nobody")} if found else None),
         "owner": owner,
         "thread": found,
         "snapshot": snapshot(found.pk) if found else None,

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from agents import playground, services
 from agents.errors import BadInput, Conflict
@@ -58,7 +59,7 @@ def draft(operator: User, thread: Thread, *, pk: UUID | None = None) -> playgrou
     has the tools that only look. The operator pays. BadInput if nothing was asked; raises what `services.send` does."""
     prompt = thread.messages.settled().select_related("author").filter(role=Message.Role.USER).order_by("order", "step_order").last()
     if prompt is None:
-        raise BadInput("thread", "Nothing was asked here yet.")
+        raise BadInput("thread", gettext("Nothing was asked here yet."))
     agent = playground.chosen(thread, "").in_thread(thread.options)
     looking = [name for name, tool in agent.toolbox.items() if tool.only_looks and name != HAND_OVER]
     return playground.try_out(operator, thread, playground.Trial(agent.name, {"tools": looking}), prompt=prompt, pk=pk)
@@ -77,7 +78,7 @@ def reply(
     `services.send`. The same id and content again change nothing. Conflict if somebody else has the conversation."""
     content = services.said(text, files)
     if not isinstance(metadata or {}, dict):
-        raise BadInput("metadata", "metadata is an object.")
+        raise BadInput("metadata", gettext("metadata is an object."))
     with Thread.changing(thread.pk) as change:
         if existing := services.repeated(message_id, thread, operator, content):
             return existing
@@ -114,4 +115,4 @@ def want_human(thread_id: UUID | None) -> None:
 def _require_free(change: Change, operator: User) -> None:
     assigned = change.thread.assigned_to
     if assigned is not None and assigned.pk != operator.pk:
-        raise Conflict(f"{assigned.name} has this conversation.")
+        raise Conflict(gettext("%(name)s has this conversation.") % {"name": assigned.name})

@@ -11,6 +11,7 @@ from uuid import UUID
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext
 
 from agents import services
 from agents.accounting import redacted
@@ -47,7 +48,7 @@ def chosen(thread: Thread, name: str) -> Agent:
     agent = get_agent(name or thread.default_agent or all_agents()[0].name)
     where = thread.parent if thread.kind == Thread.Kind.TRIAL and thread.parent else thread
     if agent not in offered(where.owner, where):
-        raise BadInput("agent", f"{agent.name} is not offered here.")
+        raise BadInput("agent", gettext("%(agent)s is not offered here.") % {"agent": agent.name})
     return agent
 
 
@@ -58,7 +59,7 @@ def try_out(tester: User, thread: Thread, trial: Trial, *, text: str = "", promp
     the same trial and changes nothing.
     """
     if prompt is not None and prompt.role != Message.Role.USER:
-        raise BadInput("message", "Only a prompt can be answered anew.")
+        raise BadInput("message", gettext("Only a prompt can be answered anew."))
     trial.of(thread)
     person = (prompt.author if prompt else None) or thread.owner
     # Of the thread, so that whom the conversation is passed to has no others.
@@ -78,7 +79,7 @@ def try_out(tester: User, thread: Thread, trial: Trial, *, text: str = "", promp
             if run is not None and prompt is not None and not text:
                 _bring_along(run, prompt)
     except IntegrityError as error:
-        raise Conflict("This id is taken.") from error  # by a trial that was begun at the same moment
+        raise Conflict(gettext("This id is taken.")) from error  # by a trial that was begun at the same moment
     return copy, message, run
 
 
@@ -86,7 +87,7 @@ def _tried(tester: User, thread: Thread, trial: Thread) -> Asked:
     run = trial.runs.select_related("prompt__author").order_by("created_at").first()
     own = trial.kind == Thread.Kind.TRIAL and trial.parent_id == thread.pk and trial.members.filter(user=tester).exists()
     if not own or run is None or run.prompt is None:
-        raise Conflict("This id is taken.")
+        raise Conflict(gettext("This id is taken."))
     return trial, run.prompt, run
 
 

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
 from django.http import Http404
+from django.utils.translation import gettext
 from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue, StrictBool
 
@@ -98,7 +99,7 @@ def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Json:
     ]
     of_nobody = Thread.objects.kept().listed().filter(owner=None)
     if not search and (some := of_nobody.aggregate(n=Count("pk"), last=Max("last_activity")))["n"]:
-        rows.append({"id": NOBODY, "name": "No user", "username": "", "threads": some["n"], "last_activity": _time(some["last"])})
+        rows.append({"id": NOBODY, "name": gettext("No user"), "username": "", "threads": some["n"], "last_activity": _time(some["last"])})
     return {"users": rows}
 
 
@@ -188,7 +189,7 @@ def generate(request: SignedRequest, thread_id: UUID, wanted: Generate) -> Statu
     thread = thread_for(request.user, thread_id, "test")
     prompt = _message_in(thread, wanted.message, "message")
     if wanted.save and prompt is not None:
-        raise BadInput("save", "Only a new prompt can be saved; answer this one again without saving.")
+        raise BadInput("save", gettext("Only a new prompt can be saved; answer this one again without saving."))
     if wanted.save:
         asked = playground.send_for(request.user, thread, _trial(wanted), wanted.text, message_id=wanted.id)
     else:
@@ -213,7 +214,7 @@ def _tested_run(request: SignedRequest, run_id: UUID) -> Run:
 def _user(pk: UUID) -> User:
     found = User.objects.filter(pk=pk).first()
     if found is None:
-        raise BadInput("user", "There is nobody with this id.")
+        raise BadInput("user", gettext("There is nobody with this id."))
     return found
 
 
@@ -221,7 +222,7 @@ def _uuid(text: str, field: str) -> UUID:
     try:
         return UUID(text)
     except ValueError as error:
-        raise BadInput(field, f"{field} is an id, or none.") from error
+        raise BadInput(field, gettext("%(field)s is an id, or none.") % {"field": field}) from error
 
 
 def _message_in(thread: Thread, pk: UUID | None, field: str) -> Message | None:
@@ -230,7 +231,7 @@ def _message_in(thread: Thread, pk: UUID | None, field: str) -> Message | None:
     rows: QuerySet[Message] = thread.messages.select_related("author", "run__thread__owner", "run__on_behalf_of", "run__requested_by")
     found = rows.filter(pk=pk).first()
     if found is None:
-        raise BadInput(field, "There is no such message in this thread.")
+        raise BadInput(field, gettext("There is no such message in this thread."))
     return found
 
 

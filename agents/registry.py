@@ -5,6 +5,7 @@ from importlib import import_module
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.translation import gettext
 
 from agents.agent import Agent
 from threads.errors import BadInput
@@ -35,5 +36,6 @@ def offered(user: User | None, thread: Thread | None) -> list[Agent]:
 def get_agent(name: str) -> Agent:
     """The agent of this name; BadInput names the field `agent`."""
     if name not in _by_name():
-        raise BadInput("agent", f"There is no agent named {name[:100]!r}. There are: {', '.join(_by_name())}.")
+        names = {"name": name[:100], "names": ", ".join(_by_name())}
+        raise BadInput("agent", gettext("There is no agent named %(name)r. There are: %(names)s.") % names)
     return _by_name()[name]

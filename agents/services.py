@@ -15,6 +15,7 @@ from celery import current_app
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from kombu.exceptions import OperationalError as BrokerError
 
 from agents.accounting import afford
@@ -32,11 +33,12 @@ from threads.models import Message, Run, Thread, ToolCall, User
 from threads.models.run import ClockTimestamp, RunQuerySet
 from threads.saving import parsed
 from threads.storable import is_storable
+from threads.words import grouped
 
 Json = dict[str, Any]
 logger = logging.getLogger(__name__)
 TITLE_CHARS = 60
-TAKEN = "This id is taken by another message."
+TAKEN = gettext_noop("This id is taken by another message.")
 # The hint that goes out with the commit is usually heard at once; after this the sweeper begins to repeat it.
 FIRST_HINT = timedelta(seconds=5)
 
@@ -101,7 +103,7 @@ def send(
                 if existing := repeated(message_id, thread, asker.author, content):
                     return existing, existing.answers.order_by("created_at").first()
                 if meanwhile == "reject" and change.thread.runs.live().exists():
-                    raise Busy("An answer is being written.")
+                    raise Busy(gettext("An answer is being written."))
                 answer = answer and not change.thread.awaits_human
                 tokens = expected(change.thread, text, files)
                 if answer:
@@ -110,7 +112,7 @@ def send(
                 admit_run(user, chosen, tokens, saved[1])
                 return saved
     except IntegrityError as error:
-        raise Conflict(TAKEN) from error  # by a message that came at the same moment, in another thread
+        raise Conflict(gettext(TAKEN)) from error  # by a message that came at the same moment, in another thread
 
 
 def retry(user: User, run: Run) -> tuple[Message, Run]:
@@ -120,12 +122,12 @@ def retry(user: User, run: Run) -> tuple[Message, Run]:
     """
     prompt = run.prompt
     if prompt is None or run.status not in (Run.Status.FAILED, Run.Status.STOPPED):
-        raise Conflict("Only an answer that failed or was stopped can be tried again.")
+        raise Conflict(gettext("Only an answer that failed or was stopped can be tried again."))
     with Thread.changing(run.thread_id) as change:
         if change.thread.awaits_human:
-            raise Conflict("A person answers here now.")
+            raise Conflict(gettext("A person answers here now."))
         if change.thread.runs.live().exists():
-            raise Busy("An answer is being written.")
+            raise Busy(gettext("An answer is being written."))
         tokens = expected(change.thread, prompt.text, prompt.file_parts)
         again = queue_run(change, user, prompt, run.agent, options=run.options, given=run.given, on_behalf_of=run.on_behalf_of)
         change.touch()
@@ -166,7 +168,7 @@ def decide(user: User, thread: Thread, decisions: Sequence[Decision]) -> list[To
     """
     wanted = {decision.call: decision for decision in decisions}
     if len(wanted) < len(decisions):
-        raise BadInput("decisions", "A call is named twice.")
+        raise BadInput("decisions", gettext("A call is named twice."))
     with Thread.changing(thread.pk) as change:
         run = change.thread.runs.active().select_for_update(no_key=True).first()
         calls = list(change.thread.tool_calls.filter(pk__in=wanted).select_for_update().order_by("step", "index"))
@@ -174,7 +176,7 @@ def decide(user: User, thread: Thread, decisions: Sequence[Decision]) -> list[To
             _check_decision(decision, next((call for call in calls if call.pk == pk), None))
         open_calls = [call for call in calls if call.is_undecided]
         if not open_calls:
-            raise Conflict("This was decided already, or its time is over.")
+            raise Conflict(gettext("This was decided already, or its time is over."))
         for call in open_calls:
             call.decide(user, wanted[call.pk].approved, wanted[call.pk].reason)
         change.update_all(open_calls, "status", "decided_by", "decided_at", "reason", "ended_at")
@@ -190,9 +192,9 @@ def answer_call(user: User, thread: Thread, call_id: UUID, result: Any) -> ToolC
         run = change.thread.runs.active().select_for_update(no_key=True).first()
         call = change.thread.tool_calls.select_for_update().filter(pk=call_id).first()
         if call is None:
-            raise BadInput("call", "There is no such question in this thread.")
+            raise BadInput("call", gettext("There is no such question in this thread."))
         if call.status != ToolCall.Status.REQUESTED:
-            raise Conflict("This was answered already, or its time is over.")
+            raise Conflict(gettext("This was answered already, or its time is over."))
         facts = {"decided_by": user, "decided_at": timezone.now(), "ended_at": timezone.now()}
         change.update(call, status=ToolCall.Status.SUCCEEDED, result=result, **facts)
         if run is not None and run.pk == call.run_id:
@@ -215,9 +217,9 @@ def settle_call(user: User, thread: Thread, call_id: UUID, *, happened: bool, no
     with Thread.changing(thread.pk) as change:
         call = change.thread.tool_calls.select_for_update().filter(pk=call_id).first()
         if call is None:
-            raise BadInput("call", "There is no such call in this thread.")
+            raise BadInput("call", gettext("There is no such call in this thread."))
         if call.status != ToolCall.Status.UNKNOWN:
-            raise Conflict("The outcome of this call is known.")
+            raise Conflict(gettext("The outcome of this call is known."))
         change.update(call, **facts)
     return call
 
@@ -245,11 +247,11 @@ def requeue(run: Run) -> None:
 
 def _check_decision(decision: Decision, call: ToolCall | None) -> None:
     if call is None:
-        raise BadInput("decisions.call", "There is no such call in this thread.")
+        raise BadInput("decisions.call", gettext("There is no such call in this thread."))
     if call.decided_at is None and call.status not in (ToolCall.Status.AWAITING_APPROVAL, ToolCall.Status.EXPIRED):
-        raise BadInput("decisions.call", "This call does not wait for a decision.")
+        raise BadInput("decisions.call", gettext("This call does not wait for a decision."))
     if decision.arguments_hash != call.arguments_hash:
-        raise Conflict("The call has other arguments than those that were shown.")
+        raise Conflict(gettext("The call has other arguments than those that were shown."))
 
 
 def _open_turn(change: Change, user: User, call: ToolCall) -> None:
@@ -290,7 +292,7 @@ def stop_in(change: Change, runs: RunQuerySet) -> None:
 def said(text: str, files: Sequence[Json] = ()) -> list[Json]:
     """What somebody says as a message's content: a text, and file parts, whose large ones are stored. BadInput names `text` or `files`."""
     if len(files) > settings.MAX_FILES:
-        raise BadInput("files", f"A message takes up to {settings.MAX_FILES} files.")
+        raise BadInput("files", gettext("A message takes up to %(number)s files.") % {"number": settings.MAX_FILES})
     parts = [{"type": "text", "text": _checked(text)}] if text.strip() or not files else []
     (message,) = stored(parsed([{"content": [*parts, *files]}]))
     return [part.model_dump(by_alias=True) for part in message.content]
@@ -303,11 +305,12 @@ def expected(thread: Thread, text: str, files: Sequence[Json]) -> float:
 
 def _checked(text: str) -> str:
     if not text.strip():
-        raise BadInput("text", "Write something first.")
+        raise BadInput("text", gettext("Write something first."))
     if len(text) > settings.MAX_PROMPT_CHARS:
-        raise BadInput("text", f"The text has {len(text):,} characters; at most {settings.MAX_PROMPT_CHARS:,} are allowed.")
+        numbers = {"number": grouped(len(text)), "most": grouped(settings.MAX_PROMPT_CHARS)}
+        raise BadInput("text", gettext("The text has %(number)s characters; at most %(most)s are allowed.") % numbers)
     if not is_storable(text):
-        raise BadInput("text", "The text contains characters that are no text (NUL or half of a surrogate pair).")
+        raise BadInput("text", gettext("The text contains characters that are no text (NUL or half of a surrogate pair)."))
     return text
 
 
@@ -315,7 +318,7 @@ def repeated(message_id: UUID | None, thread: Thread, user: User, content: list[
     """The message of this id, if it is there already; Conflict if it says something else, or elsewhere."""
     existing = Message.objects.filter(pk=message_id).first() if message_id else None
     if existing is not None and (existing.thread_id != thread.pk or existing.author_id != user.pk or existing.content != content):
-        raise Conflict(TAKEN)
+        raise Conflict(gettext(TAKEN))
     return existing
 
 

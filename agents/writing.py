@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any, Literal
 
 from django.db import connection
+from django.utils.translation import gettext
 from pydantic import BaseModel
 
 from agents import services
@@ -47,10 +48,10 @@ def write(
     Raises Busy if the thread is answering, and BadInput.
     """
     if prompt is not None and order is not None:
-        raise BadInput("order", "order cannot be combined with prompt.")
+        raise BadInput("order", gettext("order cannot be combined with prompt."))
     with Thread.changing(thread.pk) as change:
         if change.thread.runs.live().exists():
-            raise Busy("An answer is being written.")
+            raise Busy(gettext("An answer is being written."))
         turn = change.thread.last_order + 1 if order == "next" else order
         turn = prompt.order if prompt else max(change.thread.last_order, 0) if turn is None else turn
         run = Run(thread=change.thread, prompt=prompt, order=turn, agent=name[:100], requested_by=user)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation
 from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext, gettext_noop
 from ninja import Swagger
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 from ninja.parser import Parser
@@ -27,6 +28,7 @@ from threads.importing import router as importing_router
 from threads.sharing import router as sharing_router
 from threads.storable import unstorable
 from threads.uploads import router as uploads_router
+from threads.words import complaint, grouped
 
 logger = logging.getLogger(__name__)
 
@@ -37,10 +39,10 @@ class TextParser(Parser):
     def parse_body(self, request: HttpRequest) -> Any:
         """The body's JSON; BadInput names the place of what is no text or no number."""
         if request.content_type in ("multipart/form-data", "application/x-www-form-urlencoded"):
-            raise HttpError(415, "Send JSON, with the content type application/json.")
+            raise HttpError(415, gettext("Send JSON, with the content type application/json."))
         data = _require_storable(super().parse_body(request))
         if not isinstance(data, dict):  # pydantic would look for attributes, and take the defaults or, of a text, `"x".title`
-            raise BadInput("body", "Send a JSON object.")
+            raise BadInput("body", gettext("Send a JSON object."))
         return data
 
     def parse_querydict(self, data: Any, list_fields: list[str], request: HttpRequest) -> Any:
@@ -51,7 +53,8 @@ class TextParser(Parser):
 def _require_storable(data: Any) -> Any:
     place = unstorable(data)
     if place is not None:
-        raise BadInput(place or "body", "This contains characters that are no text (NUL or half of a surrogate pair), or no number.")
+        said = gettext("This contains characters that are no text (NUL or half of a surrogate pair), or no number.")
+        raise BadInput(place or "body", said)
     return data
 
 
@@ -76,6 +79,8 @@ KINDS = {
     429: "limit",
 }
 RETRY_SECONDS = 2
+# What the framework says of requests, in English.
+FRAMEWORK = (gettext_noop("Cannot parse request body"), gettext_noop("CSRF check Failed"))
 STATUS: dict[type[AgentError], int] = {
     BadInput: 400,
     Forbidden: 403,
@@ -107,7 +112,7 @@ def on_invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     where, *place = first["loc"]
     # In a body the name of the route's parameter comes first, which is ours alone.
     field = ".".join(str(each) for each in place[where == "body" :])
-    return _error(request, 400, "bad_input", str(first["msg"])[:300], field=field or "body")
+    return _error(request, 400, "bad_input", complaint(first)[:300], field=field or "body")
 
 
 @api.exception_handler(HttpError)
@@ -117,14 +122,15 @@ def on_http_error(request: HttpRequest, error: HttpError) -> HttpResponse:
         return on_agent_error(request, error.__cause__)
     if isinstance(error.__cause__, HttpError):
         return on_http_error(request, error.__cause__)
-    return _error(request, error.status_code, KINDS.get(error.status_code, "internal"), str(error))
+    return _error(request, error.status_code, KINDS.get(error.status_code, "internal"), gettext(str(error)))
 
 
 @api.exception_handler(RequestDataTooBig)
 def on_too_big(request: HttpRequest, error: RequestDataTooBig) -> HttpResponse:
     """The body is over the limit."""
     del error
-    return _error(request, 413, "too_large", f"The request is larger than {settings.MAX_BODY_BYTES:,} bytes.")
+    said = gettext("The request is larger than %(size)s bytes.") % {"size": grouped(settings.MAX_BODY_BYTES)}
+    return _error(request, 413, "too_large", said)
 
 
 @api.exception_handler(SuspiciousOperation)
@@ -136,7 +142,7 @@ def on_suspicious(request: HttpRequest, error: SuspiciousOperation) -> HttpRespo
 @api.exception_handler(AuthenticationError)
 def on_anonymous(request: HttpRequest, error: AuthenticationError) -> HttpResponse:
     """Nobody is signed in, or with a key that is not valid."""
-    answer = _error(request, 401, "unauthenticated", "Sign in first." if error.message == "Unauthorized" else error.message)
+    answer = _error(request, 401, "unauthenticated", gettext("Sign in first.") if error.message == "Unauthorized" else error.message)
     answer["WWW-Authenticate"] = "Bearer"
     return answer
 
@@ -145,14 +151,14 @@ def on_anonymous(request: HttpRequest, error: AuthenticationError) -> HttpRespon
 def on_not_found(request: HttpRequest, error: Http404) -> HttpResponse:
     """Not there, or not yours: nobody can tell which."""
     del error
-    return _error(request, 404, "not_found", "There is no such thing here.")
+    return _error(request, 404, "not_found", gettext("There is no such thing here."))
 
 
 @api.exception_handler(OperationalError)
 def on_database_away(request: HttpRequest, error: OperationalError) -> HttpResponse:
     """The database restarts, or all connections are busy; what was begun is rolled back."""
     logger.warning("%s %s: the database is away (%s)", request.method, request.path, error)
-    response = _error(request, 503, "unavailable", "The site is busy. Try again in a moment.", retry_after=RETRY_SECONDS)
+    response = _error(request, 503, "unavailable", gettext("The site is busy. Try again in a moment."), retry_after=RETRY_SECONDS)
     response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
@@ -161,4 +167,4 @@ def on_database_away(request: HttpRequest, error: OperationalError) -> HttpRespo
 def on_bug(request: HttpRequest, error: Exception) -> HttpResponse:
     """Our fault: logged in full, told in one sentence."""
     logger.error("%s %s failed", request.method, request.path, exc_info=error)
-    return _error(request, 500, "internal", "Something went wrong on our side.")
+    return _error(request, 500, "internal", gettext("Something went wrong on our side."))

@@ -14,6 +14,7 @@ from django.db.models.functions import TruncHour, TruncMinute
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.views.decorators.cache import never_cache
 
 from billing import charts
@@ -22,10 +23,15 @@ from billing.models.usage import INPUT, OUTPUT
 from billing.reporting import used
 from threads.inbox import waiting
 from threads.models import Process, Run, User
+from threads.words import grouped
 
 SEE_RUNS, SEE_COSTS = "threads.view_run", "billing.view_usagerecord"
 MINUTES, HOURS, DAYS = 60, 24, 14
 MOST_ERRORS = 8
+LIVE = (gettext_noop("queued"), gettext_noop("running"), gettext_noop("waiting"))
+ENDED = (gettext_noop("stopped"), gettext_noop("succeeded"), gettext_noop("failed"))
+COUNTED = (gettext_noop("read"), gettext_noop("written"))
+RUNS, TOKENS = gettext_noop("%(at)s: %(name)s, %(number)s runs"), gettext_noop("%(at)s: %(name)s, %(number)s tokens")
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,7 @@ def figures(user: User) -> dict[str, Any]:
     oldest = Run.objects.unclaimed().aggregate(at=Min("queued_at"))["at"]
     processes = list(Process.objects.alive())
     return {
-        "states": [(status, live.get(status, 0)) for status in ("queued", "running", "waiting")],
+        "states": [(status, live.get(status, 0)) for status in LIVE],
         "queue_age": (now - oldest).total_seconds() if oldest else 0.0,
         "inbox": len(waiting()),
         "workers": sum(each.kind == Process.Kind.WORKER for each in processes),
@@ -77,7 +83,7 @@ def _runs(now: datetime) -> charts.Chart:
     first = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
     ended = Run.objects.filter(ended_at__gte=first).order_by()
     rows = ended.annotate(at=TruncMinute("ended_at")).values_list("status", "at").annotate(n=Count("pk"))
-    return _columns([first + timedelta(minutes=n) for n in range(MINUTES)], rows, "runs", "%H:%M", ("stopped", "succeeded", "failed"))
+    return _columns([first + timedelta(minutes=n) for n in range(MINUTES)], rows, RUNS, "%H:%M", ENDED)
 
 
 def _tokens(now: datetime) -> charts.Chart:
@@ -85,19 +91,23 @@ def _tokens(now: datetime) -> charts.Chart:
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
     records = UsageRecord.objects.filter(created_at__gte=first).order_by().annotate(at=TruncHour("created_at"))
     sums = records.values_list("at").annotate(read=Sum(_total(INPUT)), written=Sum(_total(OUTPUT)))
-    rows = [row for at, read, written in sums for row in (("read", at, read), ("written", at, written))]
-    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, "tokens", "%H:00", ("read", "written"))
+    rows = [row for at, read, written in sums for row in zip(COUNTED, (at, at), (read, written), strict=True)]
+    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, TOKENS, "%H:00", COUNTED)
 
 
 def _total(names: Sequence[str]) -> Any:
     return sum((F(name) for name in names[1:]), F(names[0]))
 
 
-def _columns(places: Sequence[datetime], rows: Any, unit: str, form: str, order: Sequence[str]) -> charts.Chart:
+def _columns(places: Sequence[datetime], rows: Any, text: str, form: str, order: Sequence[str]) -> charts.Chart:
     layers: dict[str, dict[datetime, int]] = {}
     for name, at, number in rows:
-        layers.setdefault(name, {})[at] = number
-    return charts.bars(places, layers, lambda at, name, number: f"{at:{form}}: {name}, {number:,} {unit}", order)
+        layers.setdefault(gettext(name), {})[at] = number
+
+    def say(at: datetime, name: str, number: int) -> str:
+        return gettext(text) % {"at": f"{at:{form}}", "name": name, "number": grouped(number)}
+
+    return charts.bars(places, layers, say, [gettext(name) for name in order])
 
 
 def _failures(now: datetime) -> list[Failure]:

@@ -3,8 +3,12 @@
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext, gettext_noop
 
-API_ERRORS = {404: ("not_found", "There is no such thing here."), 405: ("bad_input", "This address does not take this method.")}
+API_ERRORS = {
+    404: ("not_found", gettext_noop("There is no such thing here.")),
+    405: ("bad_input", gettext_noop("This address does not take this method.")),
+}
 
 
 def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
@@ -15,7 +19,7 @@ def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         known = API_ERRORS.get(response.status_code)
         if known is None or not request.path.startswith("/api/") or response.get("Content-Type", "").startswith("application/json"):
             return response
-        error = JsonResponse({"error": {"kind": known[0], "message": known[1]}}, status=response.status_code)
+        error = JsonResponse({"error": {"kind": known[0], "message": gettext(known[1])}}, status=response.status_code)
         if "Allow" in response:
             error["Allow"] = response["Allow"]
         return error

@@ -42,6 +42,7 @@ MIDDLEWARE = [
     "servestatic.middleware.ServeStaticMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -132,6 +133,9 @@ MAX_PROMPT_CHARS = env.number("AGENTSITE_MAX_PROMPT_CHARS", 100_000, least=1)
 # An answer flows in with so many characters a second at first, and then as fast as it comes; 0: in bursts, as it comes.
 SMOOTH_CHARS = env.number("AGENTSITE_SMOOTH_CHARS", 128)
 LANGUAGE_CODE = "en"
+# As the browser asks for, or as was chosen in the page's settings.
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"
 USE_TZ = True
 STATIC_URL = "static/"

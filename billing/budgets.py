@@ -18,6 +18,8 @@ from django.db import connection, transaction
 from django.db.models import F, Q, QuerySet, Sum
 from django.db.models.functions import Greatest
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop
 
 from billing import credits
 from billing.models import Account, Budget, Reservation, Scope, Spending, UsageRecord
@@ -26,10 +28,15 @@ from billing.periods import Month
 from billing.pricing import priced_call
 from threads.errors import AgentError
 from threads.models import Run
+from threads.words import localized
 
 SHARDS = {Scope.USER: 1, Scope.AGENT: 8, Scope.SITE: 8}
 SCOPES = {Budget.Kind.USER: Scope.USER, Budget.Kind.PLAN: Scope.USER, Budget.Kind.AGENT: Scope.AGENT, Budget.Kind.SITE: Scope.SITE}
-WHOSE = {Scope.USER: "Your budget", Scope.AGENT: "This agent's budget", Scope.SITE: "The site's budget"}
+USED_UP = {
+    Scope.USER: gettext_noop("Your budget for this month is used up (%(amounts)s). The next one begins on %(day)s."),
+    Scope.AGENT: gettext_noop("This agent's budget for this month is used up. The next one begins on %(day)s."),
+    Scope.SITE: gettext_noop("The site's budget for this month is used up. The next one begins on %(day)s."),
+}
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('budget ' || %s, 0))"
 ADD = """
 INSERT INTO billing_spending AS s (scope, key, month, currency, shard, amount)
@@ -45,10 +52,9 @@ class BudgetExceeded(AgentError):
     kind: ClassVar[str] = "budget_exceeded"
 
     def __init__(self, state: "State") -> None:
-        amounts = f" ({state.in_words})" if state.scope == Scope.USER else ""
-        until = f"{state.month.next.first:%B} {state.month.next.first.day}"
-        ends = f"{WHOSE[state.scope]} for this month is used up{amounts}. The next one begins on {until}."
-        super().__init__("Your credit is used up. Answers go on when there is new credit." if state.is_credit else ends)
+        day = date_format(state.month.next.first, gettext("F j"))
+        ends = gettext(USED_UP[state.scope]) % {"amounts": state.in_words, "day": day}
+        super().__init__(gettext("Your credit is used up. Answers go on when there is new credit.") if state.is_credit else ends)
         self.state = state
 
     def details(self) -> dict[str, Any]:
@@ -84,7 +90,8 @@ class State:
     @property
     def in_words(self) -> str:
         """For people."""
-        return f"{self.spent:.2f} of {self.budget.amount:.2f} {self.currency}"
+        amounts = {"part": localized(f"{self.spent:.2f}"), "whole": localized(f"{self.budget.amount:.2f}"), "currency": self.currency}
+        return gettext("%(part)s of %(whole)s %(currency)s") % amounts
 
     def as_json(self) -> dict[str, Any]:
         """As pages and programs are told; money as text."""
@@ -113,7 +120,8 @@ def reserve(run_id: UUID, user_id: UUID | None, agent: str, estimate: UsageRecor
             cursor.execute(LOCK, [name])
     charge, cost, is_known = money(estimate, account)
     if not is_known:
-        raise PriceUnknown(f"No price is known for {estimate.model}, so its budget cannot be kept. Ask whoever runs this site.")
+        said = gettext("No price is known for %(model)s, so its budget cannot be kept. Ask whoever runs this site.")
+        raise PriceUnknown(said % {"model": estimate.model})
     held = Reservation.objects.filter(pk=run_id).first() or Reservation(
         run_id=run_id, user_id=user_id, agent=agent, charge=NOTHING, cost=NOTHING
     )

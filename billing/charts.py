@@ -6,11 +6,16 @@ from datetime import date
 from decimal import Decimal
 from typing import TypeVar
 
+from django.utils.formats import date_format
+from django.utils.translation import gettext, gettext_noop
+
+from threads.words import grouped
+
 Place = TypeVar("Place", bound=date)
 WIDTH, HEIGHT = 720, 140
 # As many colours as the style sheet has; what comes after the largest is one more.
 COLOURS = 5
-OTHERS = "others"
+OTHERS = gettext_noop("others")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,8 @@ def line(amounts: Sequence[Decimal], days: int, most: Decimal | None = None) -> 
 
 def tokens_of_day(day: date, name: str, number: int) -> str:
     """What a piece of a bar says."""
-    return f"{day:%-d %B}: {name}, {number:,} tokens"
+    about = {"day": date_format(day, gettext("j F")), "name": name, "number": grouped(number)}
+    return gettext("%(day)s: %(name)s, %(number)s tokens") % about
 
 
 def bars(
@@ -62,7 +68,7 @@ def bars(
     shown = list(order) or sorted(totals, key=lambda name: (-totals[name], name))[: COLOURS if len(totals) <= COLOURS else COLOURS - 1]
     layers = {name: dict(amounts.get(name, {})) for name in shown}
     for name in totals.keys() - layers.keys():
-        rest = layers.setdefault(OTHERS, {})
+        rest = layers.setdefault(gettext(OTHERS), {})
         for day, number in amounts[name].items():
             rest[day] = rest.get(day, 0) + number
     most = max((sum(layer.get(day, 0) for layer in layers.values()) for day in days), default=0)

@@ -13,6 +13,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from billing import charts
 from billing.models import BookedValue, UsageRecord
@@ -61,7 +62,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     names = dict(User.objects.filter(pk__in=[each.group[0] for each in users if each.group[0]]).values_list("pk", "username"))
     context: dict[str, Any] = {
         **admin.site.each_context(request),
-        "title": "Money",
+        "title": gettext("Money"),
         "currency": settings.CURRENCY,
         "month": month,
         "previous": month.previous,
@@ -70,9 +71,9 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "cost_line": charts.line(costs, len(days), most),
         "charge_line": charts.line(charges, len(days), most),
         "tables": [
-            _table("Model", [(f"{each.group[1]} ({each.group[0]})", each) for each in _dearest(models)]),
-            _table("Agent", [(each.group[0], each) for each in _dearest(agents)]),
-            _table("User", [(names.get(each.group[0], each.group[0]), each) for each in _dearest(users)]),
+            _table(gettext("By model"), gettext("Model"), [(f"{each.group[1]} ({each.group[0]})", each) for each in _dearest(models)]),
+            _table(gettext("By agent"), gettext("Agent"), [(each.group[0], each) for each in _dearest(agents)]),
+            _table(gettext("By user"), gettext("User"), [(names.get(each.group[0], each.group[0]), each) for each in _dearest(users)]),
         ],
         "conversations": _conversations(rows, BookedValue.objects.filter(**within)),
         "shows_titles": request.user.has_perm("threads.view_thread"),
@@ -80,9 +81,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     return render(request, "admin/billing/dashboard.html", context)
 
 
-def _table(name: str, rows: list[tuple[Any, Used]]) -> dict[str, Any]:
+def _table(title: str, name: str, rows: list[tuple[Any, Used]]) -> dict[str, Any]:
     """With what the longest of its bars stands for."""
-    return {"name": name, "rows": rows, "most": max((amount for _, each in rows for amount in (each.cost, each.charge)), default=0) or 1}
+    most = max((amount for _, each in rows for amount in (each.cost, each.charge)), default=0) or 1
+    return {"title": title, "name": name, "rows": rows, "most": most}
 
 
 def _dearest(rows: list[Used]) -> list[Used]:

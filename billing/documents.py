@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
+from django.utils.translation import gettext, override
 from fpdf import FPDF
 from fpdf.enums import Align, TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
@@ -84,6 +85,7 @@ class Document(FPDF):
                 row.cell(exactly(amount, currency))
 
 
+@override("en")
 def invoice_pdf(invoice: Invoice) -> bytes:
     """A final invoice with its lines, and the credit notes that came after it."""
     assert invoice.final_at is not None
@@ -154,6 +156,7 @@ def invoice_head(invoice: Invoice) -> dict[str, Any]:
     }
 
 
+@override("en")
 def note_pdf(note: CreditNote) -> bytes:
     """A credit note."""
     invoice = note.invoice
@@ -184,13 +187,14 @@ def settled(note: CreditNote) -> str:
 
 def sums(invoice: Invoice) -> list[tuple[str, Decimal, bool]]:
     """What is under an invoice's lines: name, amount, whether it is a sum of those above."""
-    found = [("Net", invoice.net, False), (f"Tax, {count(invoice.tax_percent)} %", invoice.tax, False), ("Total", invoice.total, True)]
-    off = [("Paid by credit", invoice.credited)]
-    off += [(f"Credit note {note}", note.unpaid) for note in invoice.notes.all()]
+    tax = gettext("Tax, %(percent)s %%") % {"percent": count(invoice.tax_percent)}
+    found = [(gettext("Net"), invoice.net, False), (tax, invoice.tax, False), (gettext("Total"), invoice.total, True)]
+    off = [(gettext("Paid by credit"), invoice.credited)]
+    off += [(gettext("Credit note %(number)s") % {"number": note}, note.unpaid) for note in invoice.notes.all()]
     due = invoice.due
     if invoice.status == Invoice.Status.PAID:
-        off, due = [*off, ("Paid", due)], Decimal(0)
+        off, due = [*off, (gettext("Paid"), due)], Decimal(0)
     off = [(name, amount) for name, amount in off if amount]
     if off and invoice.status != Invoice.Status.VOID:
-        found += [*((name, -amount, False) for name, amount in off), ("To be paid", due, True)]
+        found += [*((name, -amount, False) for name, amount in off), (gettext("To be paid"), due, True)]
     return found

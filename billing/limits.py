@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from billing.models import Limit
 from threads.errors import AgentError
@@ -52,7 +53,7 @@ class LimitExceeded(AgentError):
     retry_after: float
 
     def __init__(self, name: str, retry_after: float) -> None:
-        super().__init__(f"That is more than is allowed at present ({name}).")
+        super().__init__(gettext("That is more than is allowed at present (%(name)s).") % {"name": name})
         self.name, self.retry_after = name, retry_after
 
     def details(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
 
 from billing import admission, charts, credits
 from billing.documents import invoice_pdf, note_pdf, sums
@@ -128,7 +129,8 @@ def _tokens(rows: list[Used]) -> dict[str, dict[date, int]]:
     found: dict[str, dict[date, int]] = defaultdict(dict)
     for each in rows:
         day, _, model = each.group
-        found[model or "unknown"][day] = found[model or "unknown"].get(day, 0) + each.input_tokens + each.output_tokens
+        name = model or gettext("unknown")
+        found[name][day] = found[name].get(day, 0) + each.input_tokens + each.output_tokens
     return found
 
 

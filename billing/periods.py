@@ -6,6 +6,8 @@ from datetime import date, datetime
 from typing import Self
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext
+
 NAMED = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])")
 
 
@@ -31,7 +33,7 @@ class Month:
     def named(cls, text: str) -> Self:
         """`2026-10`; ValueError for anything else."""
         if not NAMED.fullmatch(text):
-            raise ValueError(f"{text!r} is no month: write it as 2026-10.")
+            raise ValueError(gettext("%(text)r is no month: write it as 2026-10.") % {"text": text})
         return cls(date.fromisoformat(f"{text}-01"))
 
     @classmethod
@@ -39,7 +41,7 @@ class Month:
         """The one that is asked for, or `now` if none is; ValueError if there is no such month, or it has not begun."""
         found = cls.named(text) if text else now
         if found > now:
-            raise ValueError(f"{text} has not begun.")
+            raise ValueError(gettext("%(month)s has not begun.") % {"month": text})
         return found
 
     @property

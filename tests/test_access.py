@@ -64,6 +64,7 @@ ROUTES = [
     Route("GET", "/accounts/sign-in/", "open"),
     Route("GET", "/accounts/sign-up/", "open"),
     Route("GET", "/accounts/sign-out/", "open", 405),
+    Route("GET", "/language/", "open", 405),
     Route("GET", "/memories/", "person"),
     Route("GET", "/usage/", "person"),
     Route("GET", "/invoices/", "person"),

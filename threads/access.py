@@ -5,6 +5,7 @@ from uuid import UUID
 
 from django.db.models import F, Q
 from django.http import Http404, HttpRequest
+from django.utils.translation import gettext, gettext_noop
 
 from threads.errors import Forbidden
 from threads.logs import note
@@ -27,10 +28,10 @@ ROLES = {
     "test": {"tester"},
 }
 WHY = {
-    "write": "You can read this thread, but not write in it.",
-    "manage": "Only the owner can do this.",
-    "operate": "Only operators can do this.",
-    "test": "Only who may use the playground can do this.",
+    "write": gettext_noop("You can read this thread, but not write in it."),
+    "manage": gettext_noop("Only the owner can do this."),
+    "operate": gettext_noop("Only operators can do this."),
+    "test": gettext_noop("Only who may use the playground can do this."),
 }
 # The scope that a program's key must have for it.
 SCOPES = {"view": Scope.READ, "write": Scope.WRITE, "manage": Scope.MANAGE, "operate": Scope.OPERATE, "test": Scope.PLAYGROUND}
@@ -90,19 +91,19 @@ def is_tester(user: User) -> bool:
 def require_tester(user: User) -> None:
     """Raise Forbidden unless they may use the playground."""
     if not is_tester(user):
-        raise Forbidden(WHY["test"])
+        raise Forbidden(gettext(WHY["test"]))
 
 
 def require_operator(user: User) -> None:
     """Raise Forbidden unless they may act as an operator."""
     if not is_operator(user):
-        raise Forbidden(WHY["operate"])
+        raise Forbidden(gettext(WHY["operate"]))
 
 
 def require_scope(user: User, need: Need) -> None:
     """Raise Forbidden if the caller is a program whose key does not go so far."""
     if user.scopes is not None and SCOPES[need] not in user.scopes:
-        raise Forbidden(f"This API key does not have the scope {SCOPES[need].value!r}.")
+        raise Forbidden(gettext("This API key does not have the scope %(scope)r.") % {"scope": SCOPES[need].value})
 
 
 def _other_role(user: User, need: Need) -> str:
@@ -114,4 +115,4 @@ def _other_role(user: User, need: Need) -> str:
 
 def _require(role: str, need: Need) -> None:
     if role not in ROLES[need]:
-        raise Forbidden(WHY[need])
+        raise Forbidden(gettext(WHY[need]))

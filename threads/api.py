@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext
 from ninja import Router, Schema, Status
 from pydantic import Field
 
@@ -47,9 +48,9 @@ def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Statu
     thread = thread_for(request.user, thread_id, "manage")
     user = User.objects.filter(username__iexact=new.username.strip(), is_active=True).first()
     if user is None:
-        raise BadInput("username", "There is nobody of this name.")
+        raise BadInput("username", gettext("There is nobody of this name."))
     if user.pk == thread.owner_id:
-        raise BadInput("username", "This is the owner of the thread.")
+        raise BadInput("username", gettext("This is the owner of the thread."))
     thread.head.admit(user, new.role)
     return Status(201, {"id": str(user.pk), "name": user.name, "role": new.role})
 
@@ -77,7 +78,7 @@ def messages(
     answer's `before` and `after` continue; null is the end. `view=rows` gives the socket's rows."""
     thread = thread_for(request.user, thread_id)
     if sum(each is not None for each in (before, after, around)) > 1:
-        raise BadInput("around" if around else "after", "Give one of before, after and around.")
+        raise BadInput("around" if around else "after", gettext("Give one of before, after and around."))
     with one_moment():
         rows, runs, calls, *ends = page(thread, limit, before=before, after=after, around=_message(thread, around))
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}

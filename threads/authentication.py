@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.http import HttpRequest, parse_cookie
+from django.utils.translation import gettext
 from ninja.errors import AuthenticationError
 from ninja.security import HttpBearer, SessionAuth
 
@@ -39,7 +40,7 @@ class KeyAuth(HttpBearer):
         """The key's owner; AuthenticationError if it is not valid: somebody who shows a key is not let in by a cookie."""
         found = ApiKey.objects.person(token)
         if found is None:
-            raise AuthenticationError(message="This API key is not valid, or not any more.")
+            raise AuthenticationError(message=gettext("This API key is not valid, or not any more."))
         _, request.user = found
         require_scope(request.user, "view" if request.method in READING else "write")
         return request.user

@@ -20,6 +20,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 
 import filetype
 from django.core.files import File
+from django.utils.translation import gettext
 
 from threads.errors import BadInput
 from threads.models import Message, ToolCall
@@ -82,7 +83,7 @@ def to_part(source: "bytes | str | File[Any]", *, media_type: str = "", filename
     if isinstance(source, str):
         parts = urlsplit(source)
         if parts.scheme not in ("http", "https") or not parts.netloc:
-            raise BadInput("source", "Only http and https addresses, data URLs, bytes and files can be a part.")
+            raise BadInput("source", gettext("Only http and https addresses, data URLs, bytes and files can be a part."))
         url, guessed = source, "application/octet-stream"
     else:
         guessed = guess_media_type(source)
@@ -168,11 +169,11 @@ def read_data_url(url: str) -> tuple[str, bytes]:
     """Its media type and its bytes; BadInput if it is broken."""
     matched = DATA_URL.fullmatch(url)
     if matched is None:
-        raise BadInput("source", "This data URL is broken.")
+        raise BadInput("source", gettext("This data URL is broken."))
     try:
         data = base64.b64decode(unquote_to_bytes(matched[3]), validate=True) if matched[2] else unquote_to_bytes(matched[3])
     except (binascii.Error, ValueError) as error:
-        raise BadInput("source", "This data URL is broken.") from error
+        raise BadInput("source", gettext("This data URL is broken.")) from error
     return (matched[1] or "").lower(), data
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 from django.db.models import Model, QuerySet
+from django.utils.translation import gettext
 
 from threads.errors import BadInput, Conflict
 from threads.ids import uuid7
@@ -76,10 +77,10 @@ def fork(
     maker, but nobody owns it: what was said in it is found nowhere else, and it can only be tried again (Conflict). `pk` is a new id.
     """
     if kind != TRIAL and thread.head.kind == TRIAL:
-        raise Conflict("What was only tried is not copied.")
+        raise Conflict(gettext("What was only tried is not copied."))
     for name, message in (("through", through), ("before", before)):
         if message is not None and message.thread_id != thread.pk:
-            raise BadInput(name, "This message is in another thread.")
+            raise BadInput(name, gettext("This message is in another thread."))
     shared = kind == "branch"
     with transaction.atomic():
         thread = Thread.objects.select_for_update(no_key=True).get(pk=thread.pk)

@@ -4,6 +4,7 @@ from typing import Literal
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext
 from ninja import Router, Schema, Status
 from pydantic import Field
 
@@ -60,5 +61,5 @@ def _answer(user: User, thread_id: UUID, message_id: UUID) -> Message:
     if message is None:
         raise Http404("There is no such message.")
     if message.role not in (Message.Role.ASSISTANT, Message.Role.TOOL):
-        raise BadInput("message", "Only answers can be rated.")
+        raise BadInput("message", gettext("Only answers can be rated."))
     return message.siblings.order_by("step_order")[0]

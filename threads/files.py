@@ -17,6 +17,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from threads.connections import connect
 from threads.convert import guess_media_type, read_data_url, to_part
@@ -47,7 +48,7 @@ def store(data: "bytes | Content[bytes]", *, name: str = "", media_type: str = "
         digest.update(chunk)
     found = digest.hexdigest()
     if sha256 and sha256.lower() != found:
-        raise BadInput("sha256", "The file arrived with another hash than that.")
+        raise BadInput("sha256", gettext("The file arrived with another hash than that."))
     content.seek(0)
     name = clean_name(name)
     media_type = media_type_of(content.read(8192), name, media_type)
@@ -109,12 +110,12 @@ def media_type_of(begin: bytes, name: str, declared: str) -> str:
 def attached(user: User, ids: Sequence[UUID]) -> list[Json]:
     """The files of these ids as parts for a message. They must be the user's to see; BadInput names `files`."""
     if len(ids) > settings.MAX_FILES:
-        raise BadInput("files", f"A message takes up to {settings.MAX_FILES} files.")
+        raise BadInput("files", gettext("A message takes up to %(number)s files.") % {"number": settings.MAX_FILES})
     found = {file.pk: file for file in File.objects.visible_to(user).filter(pk__in=ids).select_related("blob")}
     # From now on the vacuum leaves them alone for a day; it may just have been at one.
     kept = File.objects.filter(pk__in=found).update(touched_at=Now())
     if kept < len(set(ids)):
-        raise BadInput("files", "A file is not there any more. Attach it again.")
+        raise BadInput("files", gettext("A file is not there any more. Attach it again."))
     return [found[pk].part for pk in dict.fromkeys(ids)]
 
 

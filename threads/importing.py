@@ -11,6 +11,7 @@ import msgspec
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.translation import gettext
 from ninja import Router, Status
 from ninja.errors import HttpError
 
@@ -22,6 +23,7 @@ from threads.rows import Json
 from threads.saving import parsed, save_messages
 from threads.schemas import NewMessage
 from threads.storable import unstorable
+from threads.words import grouped
 
 router = Router()
 LARGEST = 32_000_000
@@ -89,9 +91,9 @@ def _all_imported(owner: User, conversations: list[msgspec.Raw], file_named: Fil
 def imported(owner: User, data: Exported) -> Thread:
     """A new thread of this owner. What somebody else had said stands under their name, which is a name only. Raises BadInput."""
     if len(data.messages) > MOST_MESSAGES:
-        raise BadInput("messages", f"A thread can be brought in with up to {MOST_MESSAGES:,} messages.")
+        raise BadInput("messages", gettext("A thread can be brought in with up to %(most)s messages.") % {"most": grouped(MOST_MESSAGES)})
     if len(data.title) > 200 or len(data.agent) > 100:
-        raise BadInput("title" if len(data.title) > 200 else "agent", "This is too long.")
+        raise BadInput("title" if len(data.title) > 200 else "agent", gettext("This is too long."))
     said = [_read_message(message, owner) for message in data.messages]
     with transaction.atomic():
         thread = Thread.start(owner, title=data.title, default_agent=data.agent, metadata=data.metadata)
@@ -110,14 +112,14 @@ def _told(thread: Thread) -> Json:
 def _read_message(message: Json, owner: User) -> tuple[bool, NewMessage]:
     """Whether the owner said it, and what was said."""
     if unknown := sorted(set(message) - FIELDS):
-        raise BadInput("messages", f"{unknown[0][:100]!r} is no part of an exported message.")
+        raise BadInput("messages", gettext("%(name)r is no part of an exported message.") % {"name": unknown[0][:100]})
     author = str(message.get("author", ""))[:100]
     own = author in ("", owner.name)
     fields = {name: value for name, value in message.items() if name != "author" and (name != "at" or value)}
     (new,) = parsed([fields if own else {"agent_name": author} | fields])
     # Whoever wrote it could name the files of others.
     if any(part.type == "file" and (part.file or not part.url.startswith(("data:", "http:", "https:"))) for part in new.content):
-        raise BadInput("messages", "A file must be brought along as a data URL, or be an http or https address.")
+        raise BadInput("messages", gettext("A file must be brought along as a data URL, or be an http or https address."))
     return own, new
 
 
@@ -135,11 +137,11 @@ def _runs_of(said: list[tuple[bool, NewMessage]]) -> list[tuple[bool, list[NewMe
 def _read(request: HttpRequest) -> tuple[Exported | list[msgspec.Raw], FileNamed]:
     """What the body holds, and the files that came with it."""
     if request.content_type not in ("application/json", *ZIP):
-        raise HttpError(415, "Send JSON as application/json, or an archive as application/zip.")
+        raise HttpError(415, gettext("Send JSON as application/json, or an archive as application/zip."))
     # Not as a parameter of the route: those are parsed from bodies of up to a megabyte.
     body = request.read(LARGEST + 1)
     if len(body) > LARGEST:
-        raise HttpError(413, f"The file is larger than {LARGEST // 1_000_000} MB.")
+        raise HttpError(413, gettext("The file is larger than %(size)s MB.") % {"size": LARGEST // 1_000_000})
     if request.content_type in ZIP:
         return _unpacked(body)
     data = _decoded(body, Exported | list[msgspec.Raw])
@@ -153,9 +155,9 @@ def _unpacked(body: bytes) -> tuple[list[msgspec.Raw], FileNamed]:
         named = [name for name in archive.names if name.startswith("conversations") and name.endswith(".json")]
         found = [each for name in named for each in _decoded(archive.read(name), list[msgspec.Raw])]
     except BROKEN as error:
-        raise BadInput("body", f"This archive cannot be read: {error}") from error
+        raise BadInput("body", gettext("This archive cannot be read: %(why)s") % {"why": error}) from error
     if not named:
-        raise BadInput("body", "There is no conversations.json in this archive.")
+        raise BadInput("body", gettext("There is no conversations.json in this archive."))
     return found, archive.find
 
 
@@ -173,9 +175,8 @@ class _Archive:
             data = member.read(self._room + 1)
         self._room -= len(data)
         if self._room < 0:
-            raise HttpError(
-                413, f"The archive holds more than {LARGEST // 1_000_000} MB. Take conversations.json out of it, and bring in that."
-            )
+            said = gettext("The archive holds more than %(size)s MB. Take conversations.json out of it, and bring in that.")
+            raise HttpError(413, said % {"size": LARGEST // 1_000_000})
         return data
 
     def find(self, begin: str) -> tuple[str, bytes] | None:
@@ -193,7 +194,8 @@ def _decoded(body: bytes | msgspec.Raw, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise BadInput("body", f"This is no exported thread, and not what ChatGPT exports: {error}") from error
+        said = gettext("This is no exported thread, and not what ChatGPT exports: %(why)s") % {"why": error}
+        raise BadInput("body", said) from error
 
 
 def _is_deeper(value: Any, levels: int) -> bool:
@@ -203,8 +205,8 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 def _checked(data: Json) -> Exported:
     if _is_deeper(data, DEEPEST):
-        raise BadInput("body", f"This is nested more than {DEEPEST} levels deep.")
+        raise BadInput("body", gettext("This is nested more than %(levels)s levels deep.") % {"levels": DEEPEST})
     place = unstorable(data)
     if place is not None:
-        raise BadInput(place, "This contains characters that are no text (NUL or half of a surrogate pair), or no number.")
+        raise BadInput(place, gettext("This contains characters that are no text (NUL or half of a surrogate pair), or no number."))
     return msgspec.convert(data, Exported)

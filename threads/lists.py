@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 from django.http import Http404
+from django.utils.translation import gettext
 from ninja import Schema, Status
 from pydantic import Field, StrictBool
 
@@ -139,4 +140,4 @@ def cursor_of(before: str) -> tuple[datetime, UUID]:
         moment, pk = before.split(",")
         return datetime.fromisoformat(moment).astimezone(UTC), UUID(pk)  # Postgres takes no zone beyond 16 hours
     except (ValueError, OverflowError) as error:
-        raise BadInput("before", "before must be the cursor of an earlier page.") from error
+        raise BadInput("before", gettext("before must be the cursor of an earlier page.")) from error

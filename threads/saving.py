@@ -11,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from django.utils import timezone
+from django.utils.translation import gettext
 from pydantic import ValidationError
 
 from threads.changes import Change
@@ -20,6 +21,7 @@ from threads.ids import uuid7
 from threads.models import Message, Thread, ToolCall, User
 from threads.parts import Call
 from threads.schemas import NewMessage, ToolCallPart, ToolResultPart
+from threads.words import complaint, grouped
 
 Json = dict[str, Any]
 Given = str | Json | NewMessage
@@ -65,9 +67,9 @@ def save_in(
     """`save_messages` as part of a change of the thread."""
     new = stored(parsed(messages))
     if order is not None and (prompt or pending):
-        raise BadInput("order", "order cannot be combined with prompt or pending.")
+        raise BadInput("order", gettext("order cannot be combined with prompt or pending."))
     if isinstance(order, int) and not 0 <= order < MAX_ORDER:
-        raise BadInput("order", f"order must be from 0 to {MAX_ORDER - 1:,}.")
+        raise BadInput("order", gettext("order must be from 0 to %(most)s.") % {"most": grouped(MAX_ORDER - 1)})
     batch = _Batch(change, order, prompt, pending)
     if fail_pending:
         batch.fail_pending()
@@ -81,9 +83,9 @@ def update_message(message: Message, **fields: Any) -> Message:
     of NewMessage."""
     (given,) = stored(parsed([{"role": message.role, **fields}]))
     if any(isinstance(part, ToolCallPart | ToolResultPart) for part in given.content) or (message.is_tool and "content" in fields):
-        raise BadInput("content", "What a tool was asked and answered is a record; it cannot be changed.")
+        raise BadInput("content", gettext("What a tool was asked and answered is a record; it cannot be changed."))
     if "at" in fields:
-        raise BadInput("at", "When something was said does not change.")
+        raise BadInput("at", gettext("When something was said does not change."))
     columns = {name: value for name, value in given.model_dump(by_alias=True).items() if name in fields}
     with Thread.changing(message.thread_id) as change:
         row = Message.objects.select_for_update().get(pk=message.pk)
@@ -198,7 +200,7 @@ class _Batch:
             return None
         row = self.thread.messages.select_for_update().filter(pk=pk).first()
         if row is None:
-            raise BadInput(name, f"There is no message {pk} in this thread.")
+            raise BadInput(name, gettext("There is no message %(id)s in this thread.") % {"id": pk})
         return row
 
     def _inherited_error(self) -> Json | None:
@@ -218,7 +220,7 @@ def _known_call(thread: Thread, name: str) -> ToolCall:
     calls = thread.tool_calls.order_by("-created_at", "-index")
     call = calls.filter(provider_call_id=name).first() or (calls.filter(pk=name).first() if _is_uuid(name) else None)
     if call is None:
-        raise BadInput("messages", f"The result of a tool call {name[:100]!r} that is not in this thread.")
+        raise BadInput("messages", gettext("The result of a tool call %(name)r that is not in this thread.") % {"name": name[:100]})
     return call
 
 
@@ -236,4 +238,4 @@ def parsed(messages: Iterable[Given]) -> list[NewMessage]:
         return [NewMessage.of(message) for message in messages]
     except ValidationError as error:
         first = error.errors()[0]
-        raise BadInput(".".join(map(str, first["loc"])) or "messages", str(first["msg"])) from error
+        raise BadInput(".".join(map(str, first["loc"])) or "messages", complaint(first)) from error

@@ -10,6 +10,7 @@ from django.core.files.storage import default_storage
 from django.db.models import Count, Sum
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext
 from ninja import Router, Status
 from ninja.errors import HttpError
 
@@ -42,9 +43,9 @@ def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[Json]:
     within a day; what is in no message by then is deleted. `sha256`, if it is given, has to be that of the bytes."""
     require_scope(request.user, "write")
     if request.content_type in FORMS:
-        raise HttpError(415, "Send the bytes of the file as the body of the request.")
+        raise HttpError(415, gettext("Send the bytes of the file as the body of the request."))
     if not name.strip() or len(name) > 1000 or not is_storable(name):
-        raise BadInput("name", "Give the file a name of up to 1,000 characters.")
+        raise BadInput("name", gettext("Give the file a name of up to 1,000 characters."))
     _require_room(request.user)
     with TemporaryFile() as body:
         _receive(request, body)
@@ -55,7 +56,7 @@ def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[Json]:
 def _require_room(user: User) -> None:
     waiting = user.files.filter(messages=None).aggregate(size=Sum("blob__size", default=0), number=Count("pk"))
     if waiting["size"] > UNSENT * settings.MAX_FILE_BYTES or waiting["number"] >= MOST_UNSENT:
-        raise Forbidden("You have brought along a lot that is in no message. Send it, or try again tomorrow.")
+        raise Forbidden(gettext("You have brought along a lot that is in no message. Send it, or try again tomorrow."))
 
 
 def _receive(request: HttpRequest, body: "IO[bytes]") -> None:
@@ -64,10 +65,10 @@ def _receive(request: HttpRequest, body: "IO[bytes]") -> None:
     while chunk := request.read(CHUNK):
         size += len(chunk)
         if size > settings.MAX_FILE_BYTES:
-            raise HttpError(413, f"The file is larger than {settings.MAX_FILE_BYTES // 1_000_000} MB.")
+            raise HttpError(413, gettext("The file is larger than %(size)s MB.") % {"size": settings.MAX_FILE_BYTES // 1_000_000})
         body.write(chunk)
     if not size:
-        raise BadInput("body", "The file is empty.")
+        raise BadInput("body", gettext("The file is empty."))
 
 
 @router.get("/files/{uuid:file_id}")

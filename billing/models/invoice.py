@@ -11,6 +11,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
+from django.utils.translation import gettext_noop
 
 from billing.models.account import Account
 from billing.models.price import Same
@@ -90,11 +91,11 @@ class Invoice(models.Model):
     """What an account is asked to pay for a month. The database refuses any change of a final one but that of its state."""
 
     class Status(models.TextChoices):
-        DRAFT = "draft", "Draft"
-        PENDING = "pending", "To be paid"
-        PAID = "paid", "Paid"
-        FAILED = "failed", "Payment failed"
-        VOID = "void", "Void"
+        DRAFT = "draft", gettext_noop("Draft")
+        PENDING = "pending", gettext_noop("To be paid")
+        PAID = "paid", gettext_noop("Paid")
+        FAILED = "failed", gettext_noop("Payment failed")
+        VOID = "void", gettext_noop("Void")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invoices")
