@@ -69,7 +69,7 @@ def bring_in(request: SignedRequest) -> Status[Json]:
     if isinstance(data, Exported):
         return Status(201, {"threads": [_told(imported(request.user, data))], "known": 0, "failed": []})
     if len(data) > MOST_CONVERSATIONS:
-        raise BadInput("body", f"Bring in up to {MOST_CONVERSATIONS:,} conversations at a time.")
+        raise BadInput("body", gettext("Bring in up to %(most)s conversations at a time.") % {"most": grouped(MOST_CONVERSATIONS)})
     return Status(201, _all_imported(request.user, data, file_named))
 
 
@@ -84,7 +84,7 @@ def _all_imported(owner: User, conversations: list[msgspec.Raw], file_named: Fil
             else:
                 found["threads"].append(_told(imported(owner, _checked(translated(conversation, file_named)))))
         except BadInput as error:
-            found["failed"].append(f"Conversation {number}: {error}")
+            found["failed"].append(gettext("Conversation %(number)s: %(error)s") % {"number": number, "error": error})
     return found
 
 

@@ -4,6 +4,7 @@ from functools import cache
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.utils.html import json_script
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language
@@ -15,7 +16,7 @@ register = template.Library()
 
 @register.simple_tag
 def words() -> SafeString:
-    """The catalog of the domain `djangojs`, as JSON for `static/js/words.js`."""
+    """Our own catalog of the domain `djangojs`, as JSON for `static/js/words.js`."""
     language = get_language() or "en"
     return SafeString("") if language == "en" else json_script(_catalog(language), "words")
 
@@ -23,5 +24,5 @@ def words() -> SafeString:
 @cache
 def _catalog(language: str) -> dict[str, Any]:
     view = JSONCatalog()
-    view.translation = DjangoTranslation(language, domain="djangojs")
+    view.translation = DjangoTranslation(language, domain="djangojs", localedirs=[str(path) for path in settings.LOCALE_PATHS])
     return dict(view.get_catalog())

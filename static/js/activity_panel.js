@@ -5,9 +5,10 @@ import { usageInWords } from "#money";
 import { isActive } from "#thread_store";
 import { duration } from "#times";
 import { mainArgument, progressOf, stateOf, timeOf } from "#tool_state";
+import { gettext } from "#words";
 
 const SHOWN = 20;
-const WORDS = { queued: "queued", running: "running", waiting: "waiting", succeeded: "done", failed: "failed", stopped: "stopped" };
+const WORDS = { queued: gettext("queued"), running: gettext("running"), waiting: gettext("waiting"), succeeded: gettext("done"), failed: gettext("failed"), stopped: gettext("stopped") };
 const MARKS = { queued: "wait", running: "run", waiting: "warn", succeeded: "good", failed: "bad", stopped: "stop" };
 
 export class ActivityPanel {
@@ -16,7 +17,7 @@ export class ActivityPanel {
     Object.assign(this, { store, node, agentTitle, stop, total, usage });
     this.summed = null;
     this.entries = new Map();
-    this.empty = element("p", { class: "muted" }, "Runs and their tool calls show up here.");
+    this.empty = element("p", { class: "muted" }, gettext("Runs and their tool calls show up here."));
     this.frame = null;
     store.subscribe(({ run }) => run === null && (this.frame ??= requestAnimationFrame(() => this.draw())));
     setInterval(() => this.entries.forEach((entry) => entry.tick()), 1000);
@@ -60,7 +61,7 @@ class RunEntry {
     this.time = element("span", { class: "run-time" });
     this.tokens = element("p", { class: "run-tokens" });
     this.calls = element("ul", { class: "run-calls" });
-    this.stop = element("button", { type: "button", class: "icon-button", "aria-label": "Stop this run", onclick: () => stop(this.run) }, icon("stop"));
+    this.stop = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Stop this run"), onclick: () => stop(this.run) }, icon("stop"));
     this.lines = new Map();
     this.node = element("section", { class: "run" },
       element("div", { class: "run-head" }, this.icon, this.name, this.word, this.time, this.stop), this.calls, this.tokens);

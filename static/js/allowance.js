@@ -1,6 +1,7 @@
 /** When the next message may be sent, and how much money is left: told by the feed to every tab, and by a refusal to the one that tried. */
 import { setText } from "#element";
 import { money } from "#money";
+import { fill, gettext, locale } from "#words";
 
 export class Allowance {
   /** `node` shows the countdown, `money` how far a budget is used up; `onFree()` is called when the countdown is over. */
@@ -34,8 +35,9 @@ export class Allowance {
     const tight = budgets.find(({ spent, amount }) => Number(spent) >= SHOWN_FROM * Number(amount));
     this.money.hidden = !tight;
     if (!tight) return;
-    const day = new Date(tight.resets_at).toLocaleDateString(undefined, { month: "long", day: "numeric" });
-    setText(this.money, `${money(Number(tight.spent), tight.currency)} of this month’s ${money(Number(tight.amount), tight.currency)} are used. The next month begins on ${day}.`);
+    const day = new Date(tight.resets_at).toLocaleDateString(locale, { month: "long", day: "numeric" });
+    const [spent, amount] = [tight.spent, tight.amount].map((each) => money(Number(each), tight.currency));
+    setText(this.money, fill(gettext("%(spent)s of this month’s %(amount)s are used. The next month begins on %(day)s."), { spent, amount, day }));
   }
 
   draw() {
@@ -45,7 +47,7 @@ export class Allowance {
     if (over && !this.node.hidden) this.onFree();
     this.node.hidden = over;
     if (over) return;
-    setText(this.node, `You can send the next message in ${inWords(Math.ceil(left))}.`);
+    setText(this.node, fill(gettext("You can send the next message in %(time)s."), { time: inWords(Math.ceil(left)) }));
     this.timer = setTimeout(() => this.draw(), left * 1000 - (Math.ceil(left) - 1) * 1000);
   }
 }
@@ -57,5 +59,6 @@ const free = ({ retry_at: retryAt }, serverTime) => performance.now() + (retryAt
 
 function inWords(seconds) {
   if (seconds < 60) return `${seconds} s`;
-  return seconds < 3600 ? `${Math.floor(seconds / 60)} min ${seconds % 60} s` : `${Math.floor(seconds / 3600)} h ${Math.ceil((seconds % 3600) / 60)} min`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return fill(gettext("%(hours)s h %(minutes)s min"), { hours: Math.floor(seconds / 3600), minutes: Math.ceil((seconds % 3600) / 60) });
 }

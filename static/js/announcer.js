@@ -1,7 +1,9 @@
 /** Tells screen readers when an answer starts, waits for a person, ends or fails; never its tokens, and no start twice. */
+import { said } from "#server_words";
 import { isActive } from "#thread_store";
+import { fill, gettext } from "#words";
 
-const ENDINGS = { succeeded: "has answered.", stopped: "was stopped.", failed: "could not answer." };
+const ENDINGS = { succeeded: gettext("%(agent)s has answered."), stopped: gettext("%(agent)s was stopped."), failed: gettext("%(agent)s could not answer.") };
 
 export class Announcer {
   constructor(store, node, agentTitle) {
@@ -17,15 +19,16 @@ export class Announcer {
       if (before === run.status) continue;
       this.known.set(run.id, run.status);
       const wasActive = before && isActive({ status: before });
+      const agent = this.agentTitle(run.agent);
       if (run.status === "running" && !this.begun.has(run.id)) this.begin(run);
-      else if (run.status === "waiting") this.say(`${this.agentTitle(run.agent)} waits for a person.`);
-      else if (wasActive && ENDINGS[run.status]) this.say(`${this.agentTitle(run.agent)} ${ENDINGS[run.status]} ${run.error?.message ?? ""}`);
+      else if (run.status === "waiting") this.say(fill(gettext("%(agent)s waits for a person."), { agent }));
+      else if (wasActive && ENDINGS[run.status]) this.say(`${fill(ENDINGS[run.status], { agent })} ${said(run.error?.message ?? "")}`);
     }
   }
 
   begin(run) {
     this.begun.add(run.id);
-    this.say(`${this.agentTitle(run.agent)} is answering.`);
+    this.say(fill(gettext("%(agent)s is answering."), { agent: this.agentTitle(run.agent) }));
   }
 
   say(text) {

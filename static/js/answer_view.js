@@ -18,6 +18,7 @@ import { answerBlocks, answerSources } from "#timeline";
 import { clockTime, fullTime } from "#times";
 import { ToolCard } from "#tool_card";
 import { VersionPicker } from "#version_picker";
+import { fill, gettext } from "#words";
 
 const KINDS = { text: SmoothText, reasoning: Reasoning, tool: ToolCard, data: DataView, file: FileList };
 
@@ -37,10 +38,10 @@ export class AnswerView {
     this.error = new ErrorBlock(retry);
     this.cost = element("span", { class: "answer-cost" });
     this.versions = new VersionPicker();
-    this.again = menuButton("Answer again", () => this.answerers(), "again");
+    this.again = menuButton(gettext("Answer again"), () => this.answerers(), "again");
     this.feedback = new Feedback((value, comment) => tools.opinions.give(this.item.rows[0].id, value, comment), tools);
-    this.fork = actionButton("fork", "Copy to a new thread up to here", () => tools.fork(this.item.rows.at(-1).id), tools);
-    this.remove = doubtfulButton("trash", "Delete this answer", "Delete?", () => tools.remove(this.item.rows[0].id), tools);
+    this.fork = actionButton("fork", gettext("Copy to a new thread up to here"), () => tools.fork(this.item.rows.at(-1).id), tools);
+    this.remove = doubtfulButton("trash", gettext("Delete this answer"), gettext("Delete?"), () => tools.remove(this.item.rows[0].id), tools);
     this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message answer" },
@@ -50,8 +51,8 @@ export class AnswerView {
   /** What a reader can do with it; in the playground that is to look closer. */
   offers() {
     const { tools } = this;
-    if (tools.inspect) return [copyButton(() => this.text()), actionButton("search", "Inspect this answer", () => tools.inspect(this.item), tools)];
-    const quote = actionButton("quote", "Quote", () => tools.quote(this.text()), tools);
+    if (tools.inspect) return [copyButton(() => this.text()), actionButton("search", gettext("Inspect this answer"), () => tools.inspect(this.item), tools)];
+    const quote = actionButton("quote", gettext("Quote"), () => tools.quote(this.text()), tools);
     return [this.feedback.good, this.feedback.bad, copyButton(() => this.text()), quote, this.again, this.fork, this.remove];
   }
 
@@ -109,7 +110,7 @@ export class AnswerView {
     const error = active ? null : run?.error ?? rows.findLast((row) => row.error)?.error ?? null;
     this.error.update(run?.status === "stopped" ? null : error, run, this.isLatest(run));
     const stopped = run?.status === "stopped" || rows.some((row) => row.finish_reason === "stopped");
-    setText(this.note, stopped ? "Stopped" : rows.some((row) => row.finish_reason === "length") ? "Cut off at the length limit" : "");
+    setText(this.note, stopped ? gettext("Stopped") : rows.some((row) => row.finish_reason === "length") ? gettext("Cut off at the length limit") : "");
     this.note.hidden = !this.note.textContent;
     setText(this.cost, usageInWords(addUsages(rows.map((row) => row.usage))));
     this.actions.hidden = active || rows.length === 0;
@@ -122,7 +123,7 @@ export class AnswerView {
     const { agents, branch, complain } = this.tools;
     const same = this.item.rows.find((row) => row.agent_name)?.agent_name;
     const item = (label, agent) => ({ name: "again", label, act: () => branch(this.item.prompt, undefined, agent).catch((error) => complain(error.message)) });
-    return [item("Answer again", undefined), ...agents.filter((agent) => agent.listed && agent.name !== same).map((agent) => item(`Ask ${agent.title}`, agent.name))];
+    return [item(gettext("Answer again"), undefined), ...agents.filter((agent) => agent.listed && agent.name !== same).map((agent) => item(fill(gettext("Ask %(agent)s"), { agent: agent.title }), agent.name))];
   }
 
   /** Only the last answer to a prompt may be tried again. */
@@ -144,8 +145,8 @@ export class AnswerView {
 
 function waitingFor(run, blocks) {
   const last = blocks.at(-1);
-  if (run.status === "queued") return run.attempt > 0 ? "Will be continued in a moment…" : "Waiting for its turn…";
-  if (run.status === "waiting") return "Waiting for a person";
+  if (run.status === "queued") return run.attempt > 0 ? gettext("Will be continued in a moment…") : gettext("Waiting for its turn…");
+  if (run.status === "waiting") return gettext("Waiting for a person");
   if (last?.open || (last?.kind === "tool" && !last.call?.ended_at)) return "";
-  return "Thinking…";
+  return gettext("Thinking…");
 }

@@ -1,4 +1,5 @@
 /** The JSON API. Every failure is an ApiError, also a lost connection (kind "network"). */
+import { fill, gettext } from "#words";
 
 export class ApiError extends Error {
   /** Everything the server said of it is there under its own name: `kind`, `field`, `retry_after`, … */
@@ -21,7 +22,7 @@ export async function requestWith(method, path, body, type = "application/json")
   const answer = response.status === 204 ? null : await response.json().catch(() => null);
   if (response.ok) return answer;
   if (response.status === 401) signIn();
-  throw new ApiError(answer?.error ?? { kind: "internal", message: `The server answered ${response.status}. Try again in a moment.` });
+  throw new ApiError(answer?.error ?? { kind: "internal", message: fill(gettext("The server answered %(status)s. Try again in a moment."), response) });
 }
 
 /** Runs `act`. `complain(text)` is told what went wrong, and "" when it begins. */
@@ -43,7 +44,7 @@ async function reach(path, options) {
   try {
     return await fetch(path, { credentials: "same-origin", ...options });
   } catch {
-    throw new ApiError({ kind: "network", message: "No connection to the server." });
+    throw new ApiError({ kind: "network", message: gettext("No connection to the server.") });
   }
 }
 

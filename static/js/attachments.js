@@ -3,6 +3,7 @@ import { request } from "#api";
 import { element, icon, setText } from "#element";
 import { isPicture, sizeInWords } from "#files";
 import { upload } from "#upload";
+import { fill, gettext } from "#words";
 
 export class Attachments {
   /** `node` lists them; `input` picks some; on `zone` some can be dropped; `changed()` is called after each change, `complain(text)` if one cannot be taken. */
@@ -32,9 +33,9 @@ export class Attachments {
   add(files) {
     const problems = [];
     for (const file of files) {
-      if (this.entries.length >= this.limits.files) problems.push(`Only ${this.limits.files} files fit into a message.`);
-      else if (file.size > this.limits.file_bytes) problems.push(`${file.name} is larger than ${sizeInWords(this.limits.file_bytes)}.`);
-      else if (file.size === 0) problems.push(`${file.name} is empty.`);
+      if (this.entries.length >= this.limits.files) problems.push(fill(gettext("Only %(files)s files fit into a message."), this.limits));
+      else if (file.size > this.limits.file_bytes) problems.push(fill(gettext("%(name)s is larger than %(size)s."), { name: file.name, size: sizeInWords(this.limits.file_bytes) }));
+      else if (file.size === 0) problems.push(fill(gettext("%(name)s is empty."), file));
       else this.begin(new Entry(this, file));
     }
     this.changed();
@@ -108,12 +109,12 @@ class Entry {
     this.preview = !row && isPicture(file.type) ? URL.createObjectURL(file) : null;
     const shown = this.preview ?? (row && isPicture(row.media_type) ? row.url : null);
     this.about = element("span", { class: "file-about" }, sizeInWords(file.size));
-    this.bar = element("progress", { max: "1", value: "0", "aria-label": `Uploading ${file.name}`, hidden: true });
-    this.again = element("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.send() }, "Try again");
+    this.bar = element("progress", { max: "1", value: "0", "aria-label": fill(gettext("Uploading %(name)s"), file), hidden: true });
+    this.again = element("button", { type: "button", class: "quiet", hidden: true, onclick: () => this.send() }, gettext("Try again"));
     this.node = element("li", { class: "attachment" },
       shown ? element("img", { src: shown, alt: "" }) : icon("file"),
       element("span", { class: "file-name" }, file.name), this.about, this.again,
-      element("button", { type: "button", class: "icon-button", "aria-label": `Remove ${file.name}`, onclick: () => list.remove(this) }, icon("close")), this.bar);
+      element("button", { type: "button", class: "icon-button", "aria-label": fill(gettext("Remove %(name)s"), file), onclick: () => list.remove(this) }, icon("close")), this.bar);
   }
 
   async send() {

@@ -1,7 +1,8 @@
 /** The connection in a word. A moment's interruption is not told. */
 import { element, setText } from "#element";
+import { gettext } from "#words";
 
-const WORDS = { live: "Live", reconnecting: "Reconnecting", offline: "Offline", gone: "Not available" };
+const WORDS = { live: gettext("Live"), reconnecting: gettext("Reconnecting"), offline: gettext("Offline"), gone: gettext("Not available") };
 const GRACE = 700;
 
 export class Badge {

@@ -23,6 +23,7 @@ import { ThreadStore } from "#thread_store";
 import { Title } from "#title";
 import { uuid7 } from "#uuid";
 import { listedAs } from "#versions";
+import { fill, gettext } from "#words";
 
 const at = (id) => document.getElementById(id);
 const me = embedded("me");
@@ -98,10 +99,10 @@ function drawDock() {
   at("composer").hidden = !mayWrite();
   at("denies").hidden = !mayWrite() || personBar.isMine || ![...store.toolCalls.values()].some((call) => call.status === "awaiting_approval");
   at("agent").parentElement.hidden = Boolean(store.thread.assigned_to);
-  at("text").placeholder = personBar.isMine ? "Answer under your name…" : "Write a message…";
+  at("text").placeholder = personBar.isMine ? gettext("Answer under your name…") : gettext("Write a message…");
   if (operates) at("suggestion").hidden = !personBar.isMine;
   at("read-only").hidden = mayWrite();
-  at("read-only").textContent = `You can read this thread. ${store.thread.owner?.name ?? "Its owner"} can let you write.`;
+  at("read-only").textContent = fill(gettext("You can read this thread. %(owner)s can let you write."), { owner: store.thread.owner?.name ?? gettext("Its owner") });
 }
 
 /** The agents to choose from, and the thread's own: it may have been handed to one that nobody can choose. */
@@ -117,7 +118,7 @@ function unavailable(code) {
   pages.stop();
   at("composer").hidden = true;
   at("read-only").hidden = false;
-  at("read-only").textContent = "This thread is no longer available to you.";
+  at("read-only").textContent = gettext("This thread is no longer available to you.");
 }
 
 drawAgents();
@@ -134,15 +135,15 @@ new Title(store, { node: at("title"), path, mayRename: mayWrite });
 new Share(store, { dialog: at("share"), opener: at("share-open"), path, me });
 const take = (form) => location.assign(`${path}/export?form=${form}`);
 const exports = () => [
-  { name: "down-to", label: "Export as JSON", act: () => take("json") },
-  { name: "down-to", label: "Export as Markdown", act: () => take("markdown") },
+  { name: "down-to", label: gettext("Export as JSON"), act: () => take("json") },
+  { name: "down-to", label: gettext("Export as Markdown"), act: () => take("markdown") },
 ];
-at("more").replaceWith(menuButton("More", exports));
+at("more").replaceWith(menuButton(gettext("More"), exports));
 /** What can be done here, for whoever types its name. */
 const commands = () => [
-  ...(at("stop").hidden ? [] : [{ name: "stop", label: "Stop the answer", act: stop }]),
-  ...(mayWrite() ? [{ name: "clip", label: "Attach files", act: () => at("attach").click() }] : []),
-  { name: "people", label: "Share", act: () => at("share-open").click() },
+  ...(at("stop").hidden ? [] : [{ name: "stop", label: gettext("Stop the answer"), act: stop }]),
+  ...(mayWrite() ? [{ name: "clip", label: gettext("Attach files"), act: () => at("attach").click() }] : []),
+  { name: "people", label: gettext("Share"), act: () => at("share-open").click() },
   ...exports(),
 ];
 if (operates) new Suggestion(at("suggestion"), { path, use: (text) => composer.insert(text) });

@@ -1,6 +1,7 @@
 /** A block of code with its language, a copy button and, once it is complete, colours. */
 import DOMPurify from "#dompurify";
 import { element } from "#element";
+import { gettext } from "#words";
 
 const TOO_LONG = 60_000; // characters; colouring more would be felt
 
@@ -9,17 +10,17 @@ export function codeBlock(text, language) {
   // marked ends every block with a line break that nobody wrote.
   const code = element("code", language ? { class: `language-${language}` } : {}, text.replace(/\n$/, ""));
   return element("div", { class: "code" },
-    element("div", { class: "code-bar" }, element("span", {}, language || "text"), copyButton(() => code.textContent)),
+    element("div", { class: "code-bar" }, element("span", {}, language || gettext("text")), copyButton(() => code.textContent)),
     element("pre", { tabindex: "0" }, code));
 }
 
 /** A button that copies what `text()` gives, and says so. */
 export function copyButton(text) {
-  const button = element("button", { type: "button", class: "quiet copy" }, "Copy");
+  const button = element("button", { type: "button", class: "quiet copy" }, gettext("Copy"));
   button.addEventListener("click", async () => {
     const done = await copy(text());
-    button.textContent = done ? "Copied" : "Not copied";
-    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+    button.textContent = done ? gettext("Copied") : gettext("Not copied");
+    setTimeout(() => { button.textContent = gettext("Copy"); }, 1500);
   });
   return button;
 }

@@ -1,36 +1,42 @@
 /** What can be done on every page of the chat, by shortcut (`?`), by name (Ctrl + K), and in the menu below the list. */
+import { csrfToken } from "#api";
+import { element } from "#element";
 import { Keys } from "#keys";
 import { menuButton } from "#menu";
 import { fits, Palette } from "#palette";
 import { setTheme, theme } from "#theme";
+import { fill, gettext, language } from "#words";
 
 const at = (id) => document.getElementById(id);
-const THEMES = [["", "as the machine has them"], ["light", "light"], ["dark", "dark"]];
+const THEMES = [["", gettext("Colours: as the machine has them")], ["light", gettext("Colours: light")], ["dark", gettext("Colours: dark")]];
+// Each in its own words.
+const LANGUAGES = [["en", "English"], ["de", "Deutsch"]];
 
 /** `threads()` are those that are known, the newest first; `own()` gives what this page can do besides. */
 export function startCommands({ threads, own }) {
   const keys = new Keys([
-    { keys: "mod+k", label: "Commands and threads", act: () => palette.open() },
-    { keys: "/", label: "Search", act: () => at("search")?.focus() },
-    { keys: "mod+shift+o", label: "New thread", act: newThread },
-    { keys: "alt+ArrowUp", label: "Thread above", act: () => neighbour(-1) },
-    { keys: "alt+ArrowDown", label: "Thread below", act: () => neighbour(1) },
-    { keys: "mod+.", label: "Stop the answer", act: () => press(at("stop")) },
-    { keys: "Enter", label: "Send" },
-    { keys: "shift+Enter", label: "New line" },
+    { keys: "mod+k", label: gettext("Commands and threads"), act: () => palette.open() },
+    { keys: "/", label: gettext("Search"), act: () => at("search")?.focus() },
+    { keys: "mod+shift+o", label: gettext("New thread"), act: newThread },
+    { keys: "alt+ArrowUp", label: gettext("Thread above"), act: () => neighbour(-1) },
+    { keys: "alt+ArrowDown", label: gettext("Thread below"), act: () => neighbour(1) },
+    { keys: "mod+.", label: gettext("Stop the answer"), act: () => press(at("stop")) },
+    { keys: "Enter", label: gettext("Send") },
+    { keys: "shift+Enter", label: gettext("New line") },
   ]);
   const settings = () => [
-    ...THEMES.map(([name, label]) => ({ name: theme() === name ? "good" : "theme", label: `Colours: ${label}`, act: () => setTheme(name) })),
-    { name: "keys", label: "Keyboard", act: () => keys.show() },
+    ...THEMES.map(([name, label]) => ({ name: theme() === name ? "good" : "theme", label, act: () => setTheme(name) })),
+    ...LANGUAGES.map(([code, name]) => ({ name: language === code ? "good" : "quote", label: fill(gettext("Language: %(name)s"), { name }), act: () => setLanguage(code) })),
+    { name: "keys", label: gettext("Keyboard"), act: () => keys.show() },
   ];
   const palette = new Palette((text) => offered(text, [...own(), ...places(), ...settings()], threads()));
-  at("settings").replaceWith(menuButton("Settings", settings, "theme"));
+  at("settings").replaceWith(menuButton(gettext("Settings"), settings, "theme"));
 }
 
 /** Commands first, then threads, and a search through everything at last. */
 function offered(text, commands, threads) {
-  const open = (thread) => ({ name: "quote", label: thread.title || "New thread", hint: "Thread", act: () => location.assign(`/threads/${thread.id}/`) });
-  const search = { name: "search", label: `Search for “${text}”`, act: () => searchFor(text) };
+  const open = (thread) => ({ name: "quote", label: thread.title || gettext("New thread"), hint: gettext("Thread"), act: () => location.assign(`/threads/${thread.id}/`) });
+  const search = { name: "search", label: fill(gettext("Search for “%(text)s”"), { text }), act: () => searchFor(text) };
   const found = [...commands.filter(({ label }) => fits(text, label)), ...threads.filter(({ title }) => text && fits(text, title)).map(open)];
   return text && at("search") ? [...found.slice(0, 9), search] : found;
 }
@@ -38,11 +44,20 @@ function offered(text, commands, threads) {
 function places() {
   const links = [...document.querySelectorAll("a.inbox-link, .sidebar-foot a")];
   return [
-    { name: "plus", label: "New thread", act: newThread },
+    { name: "plus", label: gettext("New thread"), act: newThread },
     ...links.map((link) => ({ name: "forth", label: link.firstChild.textContent.trim() || link.childNodes[1].textContent.trim(), act: () => location.assign(link.href) })),
-    { name: "panel", label: "Activity", act: () => press(document.querySelector("[data-toggle=activity]")) },
-    { name: "back", label: "Sign out", act: () => document.querySelector(".sidebar-foot").requestSubmit() },
+    { name: "panel", label: gettext("Activity"), act: () => press(document.querySelector("[data-toggle=activity]")) },
+    { name: "back", label: gettext("Sign out"), act: () => document.querySelector(".sidebar-foot").requestSubmit() },
   ].filter(({ name }) => name !== "panel" || at("activity"));
+}
+
+/** Has the site's pages in another language from now on, and this one again. */
+function setLanguage(code) {
+  const values = { csrfmiddlewaretoken: csrfToken(), language: code, next: location.pathname };
+  const fields = Object.entries(values).map(([name, value]) => element("input", { type: "hidden", name, value }));
+  const form = element("form", { method: "post", action: document.body.dataset.setLanguage }, ...fields);
+  document.body.append(form);
+  form.submit();
 }
 
 const newThread = () => location.assign(document.querySelector("a.new-thread").href);

@@ -1,6 +1,7 @@
 /** Who else looks at the thread, and who is writing: hints for the eye, kept nowhere. */
 import { avatar } from "#avatar";
 import { element, setText } from "#element";
+import { fill, gettext, language, ngettext } from "#words";
 
 const SHOWN = 3;
 const SHOWN_ON_A_PHONE = 1;
@@ -32,11 +33,12 @@ export class Company {
     const rest = Math.max(0, people.length - this.shown) + more;
     const faces = people.slice(0, this.shown).map(({ id, name }) =>
       element("li", { title: name }, avatar(name, id), element("span", { class: "unseen" }, name)));
-    if (rest > 0) faces.push(element("li", { class: "here-more" }, `+${rest}`, element("span", { class: "unseen" }, " more")));
+    if (rest > 0) faces.push(element("li", { class: "here-more" }, `+${rest}`, element("span", { class: "unseen" }, ` ${gettext("more")}`)));
     this.here.replaceChildren(...faces);
     this.here.hidden = people.length === 0;
     const named = people.map(({ name }) => name);
-    setText(this.words, people.length ? `${listed(named, more)} ${people.length + more > 1 ? "are" : "is"} here` : "");
+    const sentence = ngettext("%(names)s is here", "%(names)s are here", people.length + more);
+    setText(this.words, people.length ? fill(sentence, { names: listed(named, more) }) : "");
   }
 
   hear({ id, name }) {
@@ -52,7 +54,8 @@ export class Company {
 
   tell() {
     const names = [...this.writers.values()].map(({ name }) => name);
-    setText(this.writing, names.length ? `${listed(names.slice(0, SHOWN), Math.max(0, names.length - SHOWN))} ${names.length > 1 ? "are" : "is"} writing…` : "");
+    const sentence = ngettext("%(names)s is writing…", "%(names)s are writing…", names.length);
+    setText(this.writing, names.length ? fill(sentence, { names: listed(names.slice(0, SHOWN), Math.max(0, names.length - SHOWN)) }) : "");
   }
 }
 
@@ -69,6 +72,6 @@ export function tellWriting(field, tell) {
 }
 
 function listed(names, more) {
-  const parts = more ? [...names, `${more} more`] : names;
-  return new Intl.ListFormat("en", { type: "conjunction" }).format(parts);
+  const parts = more ? [...names, fill(gettext("%(count)s more"), { count: more })] : names;
+  return new Intl.ListFormat(language, { type: "conjunction" }).format(parts);
 }

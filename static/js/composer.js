@@ -3,6 +3,7 @@ import { Allowance } from "#allowance";
 import { Attachments } from "#attachments";
 import { Draft } from "#draft";
 import { uuid7 } from "#uuid";
+import { fill, gettext } from "#words";
 
 export class Composer {
   /**
@@ -75,7 +76,7 @@ export class Composer {
     this.draft.write({ text: field.value, files: files.rows });
     const over = excess(field.value, this.limit);
     this.button.disabled = (!field.value.trim() && !files.entries.length) || over > 0 || files.hasFailed || this.waits;
-    if (over > 0) this.complain(`Too long by ${over.toLocaleString()} characters.`);
+    if (over > 0) this.complain(fill(gettext("Too long by %(count)s characters."), { count: over }));
     if (!CSS.supports("field-sizing", "content")) grow(field);
     this.goOn();
   }
@@ -149,9 +150,10 @@ const isSame = (one, other) => one?.text === other.text && one.files.map((row) =
 const excess = (text, limit) => (text.length > limit ? [...text].length - limit : 0);
 
 function explain({ kind, message, retry_after: retryAfter }) {
-  if (kind === "network") return "Not sent: no connection to the server. Your text is still here.";
-  if (kind === "limit_exceeded") return "Not sent yet: you have sent or used a lot just now. Your text is still here.";
-  return `Not sent: ${message}${retryAfter ? ` Try again in ${Math.ceil(retryAfter)} s.` : ""}`;
+  if (kind === "network") return gettext("Not sent: no connection to the server. Your text is still here.");
+  if (kind === "limit_exceeded") return gettext("Not sent yet: you have sent or used a lot just now. Your text is still here.");
+  const told = fill(gettext("Not sent: %(message)s"), { message });
+  return retryAfter ? `${told} ${fill(gettext("Try again in %(seconds)s s."), { seconds: Math.ceil(retryAfter) })}` : told;
 }
 
 function grow(field) {

@@ -1,6 +1,7 @@
 /** What two texts, or two lists, have in common and what not. */
 import "#diff";
 import { element } from "#element";
+import { gettext } from "#words";
 
 const { diffArrays, diffWordsWithSpace } = globalThis.Diff;
 // Above this two texts are not compared word by word, which would take the page a while.
@@ -25,8 +26,8 @@ export function paired(left, right) {
 
 /** A text with what was taken out of it and what was put in, marked. */
 export function changedText(before, after) {
-  if (before === after) return element("p", { class: "muted" }, "Nothing differs.");
-  if (before.length + after.length > LONGEST) return element("div", { class: "changed" }, "The texts are too long to be compared word by word.");
+  if (before === after) return element("p", { class: "muted" }, gettext("Nothing differs."));
+  if (before.length + after.length > LONGEST) return element("div", { class: "changed" }, gettext("The texts are too long to be compared word by word."));
   const pieces = diffWordsWithSpace(before, after).map(({ added, removed, value }) => (added || removed ? element(added ? "ins" : "del", {}, value) : value));
   return element("div", { class: "changed" }, ...pieces);
 }

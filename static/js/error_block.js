@@ -1,12 +1,14 @@
 /** What went wrong, where the answer would have been; whether to try again, and the button for it. */
 import { element, setText } from "#element";
+import { said } from "#server_words";
+import { fill, gettext } from "#words";
 
 export class ErrorBlock {
   /** `retry(run)` asks for the same prompt to be answered again; null where nobody may. */
   constructor(retry) {
     this.reason = element("p", { class: "error-reason" });
     this.advice = element("p", { class: "error-advice" });
-    this.button = element("button", { type: "button", onclick: () => this.again() }, "Retry");
+    this.button = element("button", { type: "button", onclick: () => this.again() }, gettext("Retry"));
     this.retry = retry;
     this.node = element("div", { class: "error-block", hidden: true },
       element("div", {}, this.reason, this.advice), this.button);
@@ -16,7 +18,7 @@ export class ErrorBlock {
     this.run = run;
     this.node.hidden = !error;
     if (!error) return;
-    setText(this.reason, error.message || "The answer failed.");
+    setText(this.reason, said(error.message) || gettext("The answer failed."));
     setText(this.advice, mayRetry && this.retry ? advice(error) : "");
     this.advice.hidden = !this.advice.textContent;
     this.button.hidden = !mayRetry || !this.retry;
@@ -36,6 +38,6 @@ export class ErrorBlock {
 }
 
 function advice({ retryable, retry_after: seconds }) {
-  if (seconds) return `Worth trying again in ${Math.ceil(seconds)} s.`;
-  return retryable ? "This may pass: try again." : "Trying again will help only if something has changed.";
+  if (seconds) return fill(gettext("Worth trying again in %(seconds)s s."), { seconds: Math.ceil(seconds) });
+  return retryable ? gettext("This may pass: try again.") : gettext("Trying again will help only if something has changed.");
 }

@@ -1,15 +1,16 @@
 /** Two thumbs under an answer, and a line to say why. */
 import { actionButton } from "#action_button";
 import { element } from "#element";
+import { gettext } from "#words";
 
-const QUESTIONS = { 1: "What was good about it?", [-1]: "What was wrong with it?" };
+const QUESTIONS = { 1: gettext("What was good about it?"), [-1]: gettext("What was wrong with it?") };
 
 export class Feedback {
   /** `rate(value, comment)` saves what one thinks; the value 0 takes it back. */
   constructor(rate, tools) {
     this.given = null;
-    this.good = actionButton("up", "Good answer", () => this.press(1), tools);
-    this.bad = actionButton("down", "Bad answer", () => this.press(-1), tools);
+    this.good = actionButton("up", gettext("Good answer"), () => this.press(1), tools);
+    this.bad = actionButton("down", gettext("Bad answer"), () => this.press(-1), tools);
     this.node = element("div", {}); // holds the form while one is asked
     Object.assign(this, { rate, tools });
   }
@@ -30,8 +31,8 @@ export class Feedback {
 
   ask(value, comment) {
     const field = element("input", { maxlength: "2000", autocomplete: "off", value: comment, placeholder: QUESTIONS[value], "aria-label": QUESTIONS[value] });
-    const close = actionButton("close", "Close", () => this.close(value), this.tools);
-    const form = element("form", { class: "feedback" }, field, element("button", { type: "submit" }, "Send"), close);
+    const close = actionButton("close", gettext("Close"), () => this.close(value), this.tools);
+    const form = element("form", { class: "feedback" }, field, element("button", { type: "submit" }, gettext("Send")), close);
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.say(value, field.value.trim());

@@ -1,18 +1,21 @@
 /** Files in what was said: pictures of one size, that open large, and cards of everything else. */
 import { element, icon } from "#element";
 import { openPicture } from "#lightbox";
+import { fill, gettext, locale } from "#words";
 
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp", "image/avif"]);
 const OURS = /^(\/api\/files\/|\/shared\/|data:)/;
 const SHOWN = /^(\/api\/files\/|\/shared\/|data:image\/(png|jpeg|gif|webp|avif)[;,])/;
 
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+
 export const isPicture = (type) => PICTURES.has(type);
 
 /** "1.2 MB" */
 export function sizeInWords(bytes) {
-  if (bytes < 1000) return `${bytes} bytes`;
+  if (bytes < 1000) return fill(gettext("%(count)s bytes"), { count: bytes });
   const [unit, size] = bytes < 999_500 ? ["kB", bytes / 1000] : ["MB", bytes / 1_000_000];
-  return `${size < 9.95 ? size.toFixed(1) : Math.round(size)} ${unit}`;
+  return `${size < 9.95 ? tenths.format(size) : Math.round(size)} ${unit}`;
 }
 
 /** A part as the API has it for an uploaded file. */
@@ -59,11 +62,11 @@ function fileView(part) {
 }
 
 function picture(part) {
-  const name = part.filename || "Picture";
+  const name = part.filename || gettext("Picture");
   const image = element("img", { src: part.url, alt: name, loading: "lazy", decoding: "async" });
-  const button = element("button", { type: "button", class: "picture", "aria-label": `Show ${name}`, onclick: () => openPicture(button) }, image);
+  const button = element("button", { type: "button", class: "picture", "aria-label": fill(gettext("Show %(name)s"), { name }), onclick: () => openPicture(button) }, image);
   Object.assign(button.dataset, { url: part.url, name });
-  image.addEventListener("error", () => button.replaceWith(card(part, "not there any more")));
+  image.addEventListener("error", () => button.replaceWith(card(part, gettext("not there any more"))));
   return button;
 }
 
@@ -72,6 +75,6 @@ function card(part, note = null) {
   const ours = OURS.test(part.url);
   const remote = /^https?:/.test(part.url) && URL.canParse(part.url);
   const about = note ?? (remote ? new URL(part.url).host : part.size ? sizeInWords(part.size) : part.mediaType);
-  const link = note || !(ours || remote) ? {} : ours ? { href: part.url, download: part.filename || "file" } : { href: part.url, target: "_blank", rel: "noopener noreferrer" };
+  const link = note || !(ours || remote) ? {} : ours ? { href: part.url, download: part.filename || gettext("file") } : { href: part.url, target: "_blank", rel: "noopener noreferrer" };
   return element("a", { class: "file-card", ...link }, icon("file"), element("span", { class: "file-name" }, part.filename || part.mediaType), element("span", { class: "file-about" }, about));
 }

@@ -1,7 +1,9 @@
 /** The operators' list: who waits for a person, why, how long, and who has it. */
 import { request } from "#api";
 import { arrange, element, keepingFocus, setText } from "#element";
+import { said } from "#server_words";
 import { ago } from "#times";
+import { fill, gettext } from "#words";
 
 const EVERY = 30_000;
 
@@ -11,7 +13,7 @@ export class InboxList {
     Object.assign(this, { node, threads, me, currentId });
     this.entries = new Map();
     this.list = element("ul", {});
-    this.empty = element("p", { class: "muted" }, "Nobody waits for a person.");
+    this.empty = element("p", { class: "muted" }, gettext("Nobody waits for a person."));
     setInterval(() => this.draw(), EVERY);
     this.draw();
   }
@@ -55,7 +57,7 @@ class Case {
 
   update(thread, me) {
     this.link.href = `/inbox/${thread.id}/`;
-    setText(this.title, thread.title || "New thread");
+    setText(this.title, thread.title || gettext("New thread"));
     setText(this.since, ago(thread.waits[0].since));
     this.since.dateTime = thread.waits[0].since;
     const said = thread.waits.map((wait) => inWords(wait, thread.assigned_to, me));
@@ -65,12 +67,12 @@ class Case {
 }
 
 function inWords({ reason, detail }, person, me) {
-  if (reason === "assigned") return person?.id === me.id ? "you have it" : `${person?.name} has it`;
+  if (reason === "assigned") return person?.id === me.id ? gettext("you have it") : fill(gettext("%(name)s has it"), { name: person?.name });
   return {
-    wanted: "wants a person",
-    question: "a question to a person",
-    approval: `${detail} waits for approval`,
-    unknown: `nobody knows whether ${detail} took effect`,
-    failed: detail ?? "the answer failed",
+    wanted: gettext("wants a person"),
+    question: gettext("a question to a person"),
+    approval: fill(gettext("%(tool)s waits for approval"), { tool: detail }),
+    unknown: fill(gettext("nobody knows whether %(tool)s took effect"), { tool: detail }),
+    failed: said(detail) ?? gettext("the answer failed"),
   }[reason];
 }

@@ -1,8 +1,9 @@
 /** Shortcuts: one list is what they do, and what the sheet (`?`) shows. */
 import { element, icon } from "#element";
+import { gettext } from "#words";
 
 const APPLE = /Mac|iPhone|iPad/.test(navigator.platform);
-const NAMES = { mod: APPLE ? "⌘" : "Ctrl", shift: "Shift", alt: APPLE ? "⌥" : "Alt", arrowup: "↑", arrowdown: "↓" };
+const NAMES = { mod: APPLE ? "⌘" : gettext("Ctrl"), shift: gettext("Shift"), alt: APPLE ? "⌥" : "Alt", arrowup: "↑", arrowdown: "↓" };
 
 /**
  * `shortcuts` are `{keys, label, act}`: keys such as `mod+k`, `alt+ArrowUp` or `?`. Without `act` one is only shown. Those without `mod` and
@@ -10,7 +11,7 @@ const NAMES = { mod: APPLE ? "⌘" : "Ctrl", shift: "Shift", alt: APPLE ? "⌥" 
  */
 export class Keys {
   constructor(shortcuts) {
-    this.shortcuts = [...shortcuts, { keys: "?", label: "Show this sheet", act: () => this.show() }];
+    this.shortcuts = [...shortcuts, { keys: "?", label: gettext("Show this sheet"), act: () => this.show() }];
     document.addEventListener("keydown", (event) => this.pressed(event));
   }
 
@@ -40,11 +41,11 @@ function matches(keys, event) {
 }
 
 function sheet(shortcuts) {
-  const close = element("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => dialog.close() }, icon("close"));
+  const close = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Close"), onclick: () => dialog.close() }, icon("close"));
   const rows = shortcuts.map(({ keys, label }) => element("li", {}, element("span", {}, label),
     element("span", { class: "keys" }, ...keys.split("+").map((key) => element("kbd", {}, NAMES[key.toLowerCase()] ?? (key.length === 1 ? key.toUpperCase() : key))))));
   const dialog = element("dialog", { class: "sheet", "aria-labelledby": "sheet-title" },
-    element("article", {}, element("header", {}, element("h2", { id: "sheet-title" }, "Keyboard"), close), element("ul", {}, ...rows)));
+    element("article", {}, element("header", {}, element("h2", { id: "sheet-title" }, gettext("Keyboard")), close), element("ul", {}, ...rows)));
   document.body.append(dialog);
   return dialog;
 }

@@ -1,5 +1,6 @@
 /** A picture as large as the window allows. Arrow keys lead to the others of the page, Escape back to where one was. */
 import { element, icon, setText } from "#element";
+import { gettext } from "#words";
 
 let box = null;
 
@@ -13,11 +14,11 @@ class Lightbox {
   constructor() {
     this.image = element("img", { alt: "" });
     this.name = element("p", { class: "lightbox-name" });
-    this.save = element("a", { class: "quiet", download: "" }, icon("down-to"), "Save");
-    this.before = element("button", { type: "button", class: "icon-button", "aria-label": "Previous picture", onclick: () => this.go(-1) }, icon("back"));
-    this.after = element("button", { type: "button", class: "icon-button", "aria-label": "Next picture", onclick: () => this.go(1) }, icon("forth"));
-    const close = element("button", { type: "button", class: "icon-button", "aria-label": "Close", onclick: () => this.node.close() }, icon("close"));
-    this.node = element("dialog", { class: "lightbox", "aria-label": "Picture" },
+    this.save = element("a", { class: "quiet", download: "" }, icon("down-to"), gettext("Save"));
+    this.before = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Previous picture"), onclick: () => this.go(-1) }, icon("back"));
+    this.after = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Next picture"), onclick: () => this.go(1) }, icon("forth"));
+    const close = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Close"), onclick: () => this.node.close() }, icon("close"));
+    this.node = element("dialog", { class: "lightbox", "aria-label": gettext("Picture") },
       element("div", { class: "lightbox-bar" }, this.name, this.before, this.after, this.save, close), element("div", { class: "lightbox-place" }, this.image));
     this.node.addEventListener("click", ({ target }) => (target === this.node || target.className === "lightbox-place") && this.node.close());
     this.node.addEventListener("keydown", ({ key }) => {

@@ -5,8 +5,10 @@ import { codeBlock } from "#code_block";
 import { element } from "#element";
 import { readBlocks } from "#markdown_blocks";
 import { extension } from "#maths";
+import { gettext } from "#words";
 
 const escaped = (text) => text.replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
+const IMAGE = escaped(gettext("image"));
 const isLineBreak = (html) => /^<br\s*\/?>$/i.test(html.trim());
 
 const marked = new Marked({
@@ -14,7 +16,7 @@ const marked = new Marked({
   renderer: {
     html: ({ text }) => (isLineBreak(text) ? "<br>" : escaped(text)),
     // A remote image would tell its server who reads this, and could carry data away in its address.
-    image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)} (image)</a>`,
+    image: ({ href, text }) => `<a href="${escaped(href)}">${escaped(text || href)} (${IMAGE})</a>`,
   },
 });
 

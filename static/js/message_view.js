@@ -5,8 +5,10 @@ import { copyButton } from "#code_block";
 import { element, setText } from "#element";
 import { FileList, isFilePart } from "#files";
 import { MessageEditor } from "#message_editor";
+import { roleOf, said } from "#server_words";
 import { VersionPicker } from "#version_picker";
 import { clockTime, fullTime } from "#times";
+import { fill, gettext } from "#words";
 
 export class MessageView {
   constructor(tools) {
@@ -19,8 +21,8 @@ export class MessageView {
     this.text = element("div", { class: "said" });
     this.files = new FileList();
     this.versions = new VersionPicker();
-    this.change = actionButton("pencil", "Change this message", () => this.edit(), tools);
-    this.remove = doubtfulButton("trash", "Delete this message", "Delete?", () => tools.remove(this.message.id), tools);
+    this.change = actionButton("pencil", gettext("Change this message"), () => this.edit(), tools);
+    this.remove = doubtfulButton("trash", gettext("Delete this message"), gettext("Delete?"), () => tools.remove(this.message.id), tools);
     this.actions = element("div", { class: "actions" }, ...this.offers());
     this.foot = element("footer", { class: "message-foot" }, this.versions.node, this.actions);
     this.node = element("article", { class: "message" },
@@ -31,8 +33,8 @@ export class MessageView {
   offers() {
     const { tools } = this;
     const copy = copyButton(() => this.text.textContent);
-    if (tools.inspect) return [copy, actionButton("again", "Try this prompt again", () => tools.again(this.message), tools)];
-    return [copy, actionButton("quote", "Quote", () => tools.quote(this.text.textContent), tools), this.change, this.remove];
+    if (tools.inspect) return [copy, actionButton("again", gettext("Try this prompt again"), () => tools.again(this.message), tools)];
+    return [copy, actionButton("quote", gettext("Quote"), () => tools.quote(this.text.textContent), tools), this.change, this.remove];
   }
 
   /** Takes an item of the timeline: a stored row, or a message that is still on its way. */
@@ -44,12 +46,12 @@ export class MessageView {
     const author = outgoing ? this.me : message.author;
     this.node.classList.toggle("own", author?.id === this.me.id);
     this.node.classList.toggle("outgoing", outgoing);
-    this.showAuthor(author?.name ?? (message.agent_name || message.role), author?.id);
+    this.showAuthor(author?.name ?? (message.agent_name || roleOf(message)), author?.id);
     setText(this.text, outgoing ? message.text : textOf(message));
     this.text.hidden = !this.text.textContent || Boolean(this.editor);
     this.files.show(outgoing ? message.files : message.content.filter(isFilePart));
     this.node.classList.toggle("of-person", message.provider === "human");
-    setText(this.note, outgoing ? "Sending…" : message.error?.message ?? (message.provider === "human" ? "person" : message.sent_by ? `sent by ${message.sent_by.name}` : ""));
+    setText(this.note, outgoing ? gettext("Sending…") : noteOn(message));
     this.change.hidden = outgoing || message.role !== "user" || author?.id !== this.me.id || !this.tools.mayWrite();
     this.remove.hidden = outgoing || !this.tools.mayDelete(message);
     if (!outgoing) this.showTime(message.created_at);
@@ -87,6 +89,12 @@ export class MessageView {
     this.time.title = fullTime(iso);
     setText(this.time, clockTime(iso));
   }
+}
+
+function noteOn({ error, provider, sent_by: sender }) {
+  if (error) return said(error.message);
+  if (provider === "human") return gettext("person");
+  return sender ? fill(gettext("sent by %(name)s"), sender) : "";
 }
 
 /** The words of a row: its text parts joined by a space. */

@@ -1,11 +1,12 @@
 /** Tokens and money as people read them. */
+import { fill, gettext, locale } from "#words";
 
 const SMALL = 0.1; // below a tenth of a dollar, in cents
 
 /** "1,204 tokens · 0.4 ct" of a usage with `total`, and `charge` and `currency` where they are known; "" of nothing. */
 export function usageInWords({ total = 0, charge = null, currency = "USD" } = {}) {
   if (!total) return "";
-  const tokens = `${total.toLocaleString()} tokens`;
+  const tokens = fill(gettext("%(total)s tokens"), { total });
   return charge === null ? tokens : `${tokens} · ${money(Number(charge), currency)}`;
 }
 
@@ -19,10 +20,10 @@ export function addUsages(usages) {
 
 /** "$12.34", or "0.4 ct". */
 export function money(amount, currency) {
-  const { maximumFractionDigits } = new Intl.NumberFormat(undefined, { style: "currency", currency }).resolvedOptions();
+  const { maximumFractionDigits } = new Intl.NumberFormat(locale, { style: "currency", currency }).resolvedOptions();
   if (amount > 0 && amount < SMALL && maximumFractionDigits === 2) {
     const cents = amount * 100;
-    return cents < 0.01 ? "< 0.01 ct" : `${cents.toLocaleString(undefined, { maximumFractionDigits: 2 })} ct`;
+    return cents < 0.01 ? `< ${(0.01).toLocaleString(locale)} ct` : `${cents.toLocaleString(locale, { maximumFractionDigits: 2 })} ct`;
   }
-  return amount.toLocaleString(undefined, { style: "currency", currency });
+  return amount.toLocaleString(locale, { style: "currency", currency });
 }

@@ -7,6 +7,7 @@ import { element, embedded } from "#element";
 import { startShell } from "#shell";
 import { toast } from "#toast";
 import { uuid7 } from "#uuid";
+import { fill, gettext, ngettext } from "#words";
 
 const at = (id) => document.getElementById(id);
 const agents = embedded("agents-data").filter((agent) => agent.listed);
@@ -47,10 +48,10 @@ async function take() {
   if (!file) return;
   at("import-open").disabled = true;
   try {
-    toast("Bringing in…");
-    const { threads, known, failed } = await bringIn(file, (done, all) => toast(`Bringing in… ${done} of ${all}`));
+    toast(gettext("Bringing in…"));
+    const { threads, known, failed } = await bringIn(file, (done, all) => toast(fill(gettext("Bringing in… %(done)s of %(all)s"), { done, all })));
     if (threads.length === 1 && !known && !failed.length) location.assign(`/threads/${threads[0].id}/`);
-    else toast(`${plural(threads.length, "thread")} brought in.${known ? ` ${plural(known, "thread")} had been brought in before.` : ""}${failed.length ? ` ${plural(failed.length, "conversation")} could not be read.` : ""}`);
+    else toast(outcome(threads.length, known, failed.length));
   } catch (error) {
     toast(error.message);
   } finally {
@@ -60,7 +61,16 @@ async function take() {
   }
 }
 
-const plural = (count, word) => `${count.toLocaleString()} ${word}${count === 1 ? "" : "s"}`;
+/** What became of the conversations in a file, by their numbers. */
+function outcome(brought, known, failed) {
+  const sentences = [
+    ngettext("%(count)s thread brought in.", "%(count)s threads brought in.", brought),
+    known && ngettext("%(count)s thread had been brought in before.", "%(count)s threads had been brought in before.", known),
+    failed && ngettext("%(count)s conversation could not be read.", "%(count)s conversations could not be read.", failed),
+  ];
+  return sentences.map((sentence, n) => sentence && fill(sentence, { count: [brought, known, failed][n] })).filter(Boolean).join(" ");
+}
+
 const badge = new Badge(at("badge"));
 const composer = new Composer(at("composer"), { send, draft: "new", limits: embedded("limits-data") });
 at("choices").append(...agents.map(choice));

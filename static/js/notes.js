@@ -3,6 +3,7 @@ import { doubtfulButton } from "#action_button";
 import { attempt, request } from "#api";
 import { arrange, element } from "#element";
 import { fullTime } from "#times";
+import { gettext } from "#words";
 
 export class Notes {
   /** `node` holds a list and a form with `note`. */
@@ -36,9 +37,9 @@ export class Notes {
       await this.load();
     });
     const own = note.author?.id === this.me.id;
-    const about = element("span", { class: "muted" }, `${note.author?.name ?? "Somebody"}, ${fullTime(note.created_at)}`);
+    const about = element("span", { class: "muted" }, `${note.author?.name ?? gettext("Somebody")}, ${fullTime(note.created_at)}`);
     return element("li", {}, element("p", {}, note.text), about,
-      own ? doubtfulButton("trash", "Delete this note", "Delete?", remove, { complain: (text) => this.complain(text) }) : null);
+      own ? doubtfulButton("trash", gettext("Delete this note"), gettext("Delete?"), remove, { complain: (text) => this.complain(text) }) : null);
   }
 
   add() {

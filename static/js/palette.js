@@ -1,5 +1,6 @@
 /** Whatever can be done here, and wherever one can go, by some letters of its name. */
 import { element, icon } from "#element";
+import { gettext } from "#words";
 
 const SHOWN = 10;
 
@@ -7,12 +8,12 @@ export class Palette {
   /** `choices(text)` gives `{name, label, hint, act}` for what was typed; the first ones are offered. `name` is an icon's. */
   constructor(choices) {
     this.choices = choices;
-    this.list = element("ul", { id: "palette-list", role: "listbox", "aria-label": "Commands" });
+    this.list = element("ul", { id: "palette-list", role: "listbox", "aria-label": gettext("Commands") });
     this.field = element("input", {
-      type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": "Command or thread",
-      placeholder: "Type a command or the title of a thread", autocomplete: "off", spellcheck: "false", oninput: () => this.draw(),
+      type: "text", role: "combobox", "aria-expanded": "true", "aria-controls": "palette-list", "aria-autocomplete": "list", "aria-label": gettext("Command or thread"),
+      placeholder: gettext("Type a command or the title of a thread"), autocomplete: "off", spellcheck: "false", oninput: () => this.draw(),
     });
-    this.node = element("dialog", { class: "palette", "aria-label": "Commands" }, element("article", {}, this.field, this.list));
+    this.node = element("dialog", { class: "palette", "aria-label": gettext("Commands") }, element("article", {}, this.field, this.list));
     this.node.addEventListener("click", ({ target }) => target === this.node && this.node.close());
     this.field.addEventListener("keydown", (event) => this.pressed(event));
     document.body.append(this.node);

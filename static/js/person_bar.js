@@ -1,6 +1,7 @@
 /** Says that a person answers here, or is waited for, and lets operators take the conversation over and hand it back. */
 import { request } from "#api";
 import { setText } from "#element";
+import { fill, gettext } from "#words";
 
 export class PersonBar {
   constructor(store, { node, path, me, operates }) {
@@ -23,7 +24,7 @@ export class PersonBar {
 
   draw() {
     const { assigned_to: person, human_wanted_at: wanted } = this.store.thread;
-    setText(this.words, this.isMine ? "You answer here. The agents are silent." : said(person, wanted));
+    setText(this.words, this.isMine ? gettext("You answer here. The agents are silent.") : said(person, wanted));
     this.node.hidden = !person && !wanted && !this.operates;
     if (!this.operates) return;
     this.take.hidden = Boolean(person);
@@ -45,6 +46,6 @@ export class PersonBar {
 }
 
 function said(person, wanted) {
-  if (person) return `${person.name} answers here.`;
-  return wanted ? "A colleague will answer here. Until then no agent does." : "";
+  if (person) return fill(gettext("%(name)s answers here."), person);
+  return wanted ? gettext("A colleague will answer here. Until then no agent does.") : "";
 }

@@ -13,6 +13,7 @@ import { Scroll } from "#scroll";
 import { ThreadSocket } from "#thread_socket";
 import { isActive, ThreadStore } from "#thread_store";
 import { uuid7 } from "#uuid";
+import { fill, gettext } from "#words";
 
 const api = "/api/playground";
 const AGAIN = 400; // milliseconds between two looks at a run that goes on
@@ -33,7 +34,7 @@ export class Desk {
     this.refused = null; // {key, id} of what was sent and not answered: sent again unchanged, it keeps its id
     this.asked = this.reads = 0;
     this.showThread();
-    if (!agents.length) return complain("No agent is on offer here.");
+    if (!agents.length) return complain(gettext("No agent is on offer here."));
     this.showInspector();
     this.listen(user);
     this.store.subscribe(() => this.readLater());
@@ -49,7 +50,7 @@ export class Desk {
     this.scroll = new Scroll(at("scroller"), at("messages"), at("latest"));
     this.list = new MessageList(store, at("messages"), this.scroll, this.toolsFor(store, this.id));
     new Pages({ store, list: this.list, scroll: this.scroll, scroller: at("scroller"), note: at("older"), path });
-    new ThreadSocket(store, this.id, { onState: (state) => badge.set(state), onGone: () => this.complain("This thread is no longer there.") });
+    new ThreadSocket(store, this.id, { onState: (state) => badge.set(state), onGone: () => this.complain(gettext("This thread is no longer there.")) });
   }
 
   showInspector() {
@@ -76,12 +77,12 @@ export class Desk {
     });
     at("replay").addEventListener("click", () => {
       if (this.what) this.tryOut(this.what, this.found && { thread: this.found.run.thread, run: this.inspected });
-      else this.complain("The prompt of this run is gone.");
+      else this.complain(gettext("The prompt of this run is gone."));
     });
     at("stop-trial").addEventListener("click", () => attempt(this.complain, () => request("POST", `/api/runs/${this.tried.run}/stop`)));
     at("next").addEventListener("click", () => this.look(null));
     if (!user) return at("save").remove();
-    const save = doubtfulButton("people", `Send as ${user.name}`, `Send as ${user.name}?`, () => this.save(), this);
+    const save = doubtfulButton("people", fill(gettext("Send as %(name)s"), user), fill(gettext("Send as %(name)s?"), user), () => this.save(), this);
     save.id = "save";
     at("save").replaceWith(save);
   }
@@ -110,7 +111,7 @@ export class Desk {
   /** Shows the run that an answer came of, and what its first model call was told. */
   async inspect(item) {
     const wanted = runOf(item);
-    if (!wanted) return this.complain("This answer was saved or copied: no run made it.");
+    if (!wanted) return this.complain(gettext("This answer was saved or copied: no run made it."));
     for (const node of document.querySelectorAll(".is-inspected")) node.classList.remove("is-inspected");
     this.list.nodeOf(item.rows[0]?.id)?.classList.add("is-inspected");
     this.inspected = wanted;
@@ -125,7 +126,7 @@ export class Desk {
 
   choose(agent) {
     this.options.choose(agent, ofTheCall(this.found.run.options));
-    if (this.options.missing) this.complain(`${this.options.missing} is not on offer here.`);
+    if (this.options.missing) this.complain(fill(gettext("%(agent)s is not on offer here."), { agent: this.options.missing }));
   }
 
   /** Once more what failed; in its place in the comparison. */
@@ -171,7 +172,8 @@ export class Desk {
     this.step = message;
     const { agent_name: name } = message ?? {};
     if (name && name !== this.options.agent.name) this.choose(name);
-    at("step-of").textContent = message ? `Step ${this.steps.findIndex((row) => row.id === message.id) + 1} of the run` : "The next prompt";
+    const number = this.steps.findIndex((row) => row.id === message?.id) + 1;
+    at("step-of").textContent = message ? fill(gettext("Step %(number)s of the run"), { number }) : gettext("The next prompt");
     return this.build();
   }
 

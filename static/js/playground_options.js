@@ -1,6 +1,7 @@
 /** How an answer is to be made: an agent, and what is wanted otherwise than it is. */
 import { same } from "#differences";
 import { element } from "#element";
+import { gettext } from "#words";
 
 const NUMBERS = ["recent_messages", "max_tokens"];
 const SWITCHES = ["exclude_tool_messages", "search_other_threads", "title_and_summary", "memories", "summarise"];
@@ -49,9 +50,9 @@ export class Options {
   fillTools(chosen) {
     const boxes = this.agent.tools.map((tool) => element("label", {},
       element("input", { type: "checkbox", name: "tool", value: tool.name, checked: chosen.includes(tool.name) }), tool.name,
-      tool.needs_approval ? element("span", { class: "muted" }, " asks first") : null));
+      tool.needs_approval ? element("span", { class: "muted" }, ` ${gettext("asks first")}`) : null));
     const field = this.form.querySelector("[data-tools]");
-    field.replaceChildren(...(boxes.length ? boxes : [element("p", { class: "muted" }, "This agent has none.")]));
+    field.replaceChildren(...(boxes.length ? boxes : [element("p", { class: "muted" }, gettext("This agent has none."))]));
   }
 
   /** What differs from the agent, as stored options. Throws an Error that names a field that is wrong. */
@@ -90,5 +91,5 @@ function settingsIn(text) {
   } catch {
     // told below
   }
-  throw new Error("The settings are not a JSON object.");
+  throw new Error(gettext("The settings are not a JSON object."));
 }

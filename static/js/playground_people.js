@@ -2,6 +2,7 @@
 import { attempt, request } from "#api";
 import { element } from "#element";
 import { ago } from "#times";
+import { fill, gettext, ngettext } from "#words";
 
 const PAUSE = 200;
 const api = "/api/playground";
@@ -27,14 +28,14 @@ export class People {
       const { users } = await request("GET", `${api}/users?${new URLSearchParams({ search: this.field.value, limit: 30 })}`);
       if (asked !== this.asked) return; // a later question was faster
       this.people.replaceChildren(...users.map((user) => this.entry(user)));
-      if (!users.length) this.people.append(element("li", { class: "muted" }, "Nobody of this name has threads."));
+      if (!users.length) this.people.append(element("li", { class: "muted" }, gettext("Nobody of this name has threads.")));
     });
   }
 
   entry(user) {
     const button = element("button", { type: "button", class: "thread-link", "aria-pressed": String(user.id === this.user?.id), onclick: () => this.choose(user) },
       element("span", { class: "thread-title" }, user.name),
-      element("span", { class: "count-of" }, String(user.threads), element("span", { class: "unseen" }, user.threads === 1 ? " thread" : " threads")));
+      element("span", { class: "count-of" }, String(user.threads), element("span", { class: "unseen" }, ` ${ngettext("thread", "threads", user.threads)}`)));
     button.dataset.user = user.id;
     return element("li", {}, button);
   }
@@ -44,7 +45,7 @@ export class People {
     this.before = null;
     this.page = (this.page ?? 0) + 1; // what is still on its way for another choice is not shown
     for (const button of this.people.querySelectorAll("[data-user]")) button.setAttribute("aria-pressed", String(button.dataset.user === user.id));
-    this.heading.textContent = user.id === "none" ? "Threads of nobody" : `Threads of ${user.name}`;
+    this.heading.textContent = user.id === "none" ? gettext("Threads of nobody") : fill(gettext("Threads of %(name)s"), user);
     this.add.hidden = user.id === "none";
     this.threads.replaceChildren();
     return this.load();
@@ -61,16 +62,16 @@ export class People {
       this.before = before;
       this.more.hidden = !before;
       this.threads.append(...threads.map((thread) => this.link(thread)));
-      if (!this.threads.children.length) this.threads.append(element("li", { class: "muted" }, "No threads yet."));
+      if (!this.threads.children.length) this.threads.append(element("li", { class: "muted" }, gettext("No threads yet.")));
     });
   }
 
   link(thread) {
     const current = thread.id === this.current;
     return element("li", {}, element("a", { class: "thread-link two-lines", href: this.address(thread.id), "aria-current": current && "page" },
-      element("span", { class: "thread-title" }, thread.title || "New thread"),
-      element("span", { class: "thread-more" }, `${thread.last_agent || thread.agent || "no agent yet"} · ${ago(thread.last_activity)}`),
-      element("span", { class: "thread-more" }, thread.last_message?.text || "Nothing was said")));
+      element("span", { class: "thread-title" }, thread.title || gettext("New thread")),
+      element("span", { class: "thread-more" }, `${thread.last_agent || thread.agent || gettext("no agent yet")} · ${ago(thread.last_activity)}`),
+      element("span", { class: "thread-more" }, thread.last_message?.text || gettext("Nothing was said"))));
   }
 
   async begin() {

@@ -2,8 +2,10 @@
 import { element } from "#element";
 import { jsonView } from "#json_view";
 import { usageInWords } from "#money";
+import { runState, said } from "#server_words";
 import { fullTime } from "#times";
 import { stateOf } from "#tool_state";
+import { fill, gettext, locale } from "#words";
 
 const WIDTH = 1000;
 const HEIGHT = 14;
@@ -16,17 +18,17 @@ export function lines({ run, messages, tool_calls: calls }, now = Date.now()) {
   const since = (iso) => (iso ? ms(iso) - zero : null);
   const end = run.ended_at ? ms(run.ended_at) - zero : now - zero;
   const waited = since(run.started_at) ?? end;
-  const found = [{ label: "Waiting for a worker", kind: "queue", bars: [{ from: 0, to: waited, kind: "queue" }] }];
+  const found = [{ label: gettext("Waiting for a worker"), kind: "queue", bars: [{ from: 0, to: waited, kind: "queue" }] }];
   const steps = messages.filter((row) => row.role === "assistant");
   steps.forEach((row, step) => {
-    found.push({ label: `Step ${step + 1}`, detail: row.model, kind: "model", message: row, usage: row.usage, ...modelCall(row, since, end) });
+    found.push({ label: fill(gettext("Step %(number)s"), { number: step + 1 }), detail: row.model, kind: "model", message: row, usage: row.usage, ...modelCall(row, since, end) });
     for (const call of calls.filter((each) => each.message === row.id)) found.push(toolCall(call, since, end));
   });
   return { lines: found, end: Math.max(1, end, ...found.flatMap((line) => line.bars.map((bar) => bar.to))) };
 }
 
 function modelCall({ timing, status, created_at: created, error }, since, end) {
-  if (!timing) return { bars: status === "pending" ? [{ from: since(created), to: end, kind: "model" }] : [], note: error?.message ?? "" };
+  if (!timing) return { bars: status === "pending" ? [{ from: since(created), to: end, kind: "model" }] : [], note: said(error?.message ?? "") };
   const from = since(timing.began_at);
   const first = timing.first === null ? null : from + timing.first * 1000;
   return { bars: [{ from, to: from + timing.seconds * 1000, kind: "model" }], mark: first, first: timing.first, seconds: timing.seconds };
@@ -38,10 +40,14 @@ function toolCall(call, since, end) {
   const asked = since(call.created_at);
   const waited = begun ?? ended;
   const bars = [{ from: asked, to: waited, kind: "waiting" }, ...(begun === null ? [] : [{ from: begun, to: ended, kind: "tool" }])];
-  return { label: call.tool, kind: "tool", call, bars: bars.filter(({ from, to }) => to > from), seconds: begun === null ? null : (ended - begun) / 1000, note: call.error?.message ?? "" };
+  return { label: call.tool, kind: "tool", call, bars: bars.filter(({ from, to }) => to > from), seconds: begun === null ? null : (ended - begun) / 1000, note: said(call.error?.message ?? "") };
 }
 
-const seconds = (value) => (value === null || value === undefined ? "" : `${value.toFixed(value < 10 ? 2 : 1)} s`);
+function seconds(value) {
+  if (value === null || value === undefined) return "";
+  const digits = value < 10 ? 2 : 1;
+  return `${value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: false })} s`;
+}
 
 export class RunView {
   /** `inspect(message)` shows the model call that a step was. */
@@ -63,12 +69,12 @@ export class RunView {
   }
 
   table({ lines: rows, end }) {
-    const head = element("tr", {}, ...["What", "When", "Took", "First word", "Tokens"].map((title) => element("th", { scope: "col" }, title)));
+    const head = element("tr", {}, ...[gettext("What"), gettext("When"), gettext("Took"), gettext("First word"), gettext("Tokens")].map((title) => element("th", { scope: "col" }, title)));
     const body = rows.map((line) => element("tr", { "data-kind": line.kind },
       element("th", { scope: "row" }, this.label(line)), element("td", { class: "strip" }, strip(line, end)),
       element("td", { class: "figure" }, seconds(line.seconds ?? (line.kind === "queue" ? line.bars[0].to / 1000 : null))),
       element("td", { class: "figure" }, seconds(line.first)), element("td", { class: "figure" }, usageInWords(line.usage ?? {}))));
-    return element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Timeline of the run" }, element("table", { class: "gantt" }, element("caption", { class: "unseen" }, "Timeline of the run"), element("thead", {}, head), element("tbody", {}, ...body)));
+    return element("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": gettext("Timeline of the run") }, element("table", { class: "gantt" }, element("caption", { class: "unseen" }, gettext("Timeline of the run")), element("thead", {}, head), element("tbody", {}, ...body)));
   }
 
   label({ label, detail, message, call, note }) {
@@ -100,16 +106,17 @@ function rect(x, width, kind) {
 function facts({ run, messages }, { end }, agentTitle) {
   const first = messages.find((row) => row.timing?.first !== undefined && row.timing?.first !== null);
   const told = first ? (ms(first.timing.began_at) - ms(run.created_at)) / 1000 + first.timing.first : null;
-  const who = run.requested_by?.name ?? "a program";
+  const who = run.requested_by?.name ?? gettext("a program");
+  const isForAnother = run.on_behalf_of && run.on_behalf_of.id !== run.requested_by?.id;
   const rows = [
-    ["Agent", agentTitle(run.agent)], ["State", run.error ? `${run.status}: ${run.error.message}` : run.status],
-    ["Asked", fullTime(run.created_at)], ["By", run.on_behalf_of && run.on_behalf_of.id !== run.requested_by?.id ? `${who} for ${run.on_behalf_of.name}` : who],
-    ["First word after", seconds(told)], ["Took", seconds(end / 1000)], ["Used", usageInWords(run.usage ?? {})],
-    ["Attempts", String(run.attempt)], ["Crashes", run.crashes ? String(run.crashes) : ""], ["Worker", run.worker],
+    [gettext("Agent"), agentTitle(run.agent)], [gettext("State"), run.error ? `${runState(run)}: ${said(run.error.message)}` : runState(run)],
+    [gettext("Asked"), fullTime(run.created_at)], [gettext("By"), isForAnother ? fill(gettext("%(who)s for %(name)s"), { who, name: run.on_behalf_of.name }) : who],
+    [gettext("First word after"), seconds(told)], [gettext("Took"), seconds(end / 1000)], [gettext("Used"), usageInWords(run.usage ?? {})],
+    [gettext("Attempts"), String(run.attempt)], [gettext("Crashes"), run.crashes ? String(run.crashes) : ""], [gettext("Worker"), run.worker],
   ];
   return element("dl", { class: "facts" }, ...rows.filter(([, value]) => value).flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]));
 }
 
 const requests = (kept) => kept.map((each) => element("details", { class: "kept" },
-  element("summary", {}, `Request of step ${each.step + 1}, attempt ${each.attempt}`, each.error && element("span", { class: "bad" }, ` ${each.error}`)),
-  element("h4", { class: "small-title" }, "Sent"), jsonView(each.request), element("h4", { class: "small-title" }, "Came back"), jsonView(each.response)));
+  element("summary", {}, fill(gettext("Request of step %(step)s, attempt %(attempt)s"), { step: each.step + 1, attempt: each.attempt }), each.error && element("span", { class: "bad" }, ` ${each.error}`)),
+  element("h4", { class: "small-title" }, gettext("Sent")), jsonView(each.request), element("h4", { class: "small-title" }, gettext("Came back")), jsonView(each.response)));

@@ -2,10 +2,12 @@
 import { AnswerView } from "#answer_view";
 import { changedText } from "#differences";
 import { element, setText } from "#element";
+import { runState } from "#server_words";
 import { ThreadSocket } from "#thread_socket";
 import { isActive, ThreadStore } from "#thread_store";
 import { timeline } from "#timeline";
 import { duration } from "#times";
+import { fill, gettext } from "#words";
 
 /** One answer of a thread. */
 export class LiveAnswer {
@@ -64,7 +66,7 @@ export class Comparison {
   show(before, after) {
     for (const answer of this.answers) answer?.close();
     this.answers = [before, after].map((each) => each && this.makeAnswer(each.thread, each.run, () => this.draw()));
-    this.left.replaceChildren(this.answers[0]?.view.node ?? element("p", { class: "muted" }, "There is nothing to compare it with: it is the first answer to this prompt."));
+    this.left.replaceChildren(this.answers[0]?.view.node ?? element("p", { class: "muted" }, gettext("There is nothing to compare it with: it is the first answer to this prompt.")));
     this.right.replaceChildren(this.answers[1].view.node);
     this.node.hidden = false;
     this.draw();
@@ -82,7 +84,7 @@ export class Comparison {
     const [before, after] = this.answers;
     const over = after?.isOver;
     this.stop.hidden = Boolean(over) || !after;
-    setText(this.state, over ? `The answer is there: ${after.run.status}.` : "Answering…");
+    setText(this.state, over ? fill(gettext("The answer is there: %(state)s."), { state: runState(after.run) }) : gettext("Answering…"));
     const both = over && before?.isOver;
     if (!both) this.compared = null;
     const texts = both && `${before.text}\0${after.text}`;

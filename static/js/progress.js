@@ -1,9 +1,10 @@
 /** A line of progress: a bar when the share is known, and words. */
 import { element, setText } from "#element";
+import { gettext } from "#words";
 
 export class ProgressLine {
   constructor() {
-    this.bar = element("progress", { max: "1", "aria-label": "Progress" });
+    this.bar = element("progress", { max: "1", "aria-label": gettext("Progress") });
     this.words = element("span", { class: "progress-words" });
     this.node = element("div", { class: "progress" }, this.bar, this.words);
     this.update(null);

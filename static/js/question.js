@@ -1,11 +1,12 @@
 /** What a person is asked in the flow of an answer: whether a call may be made, or what to answer in its place. */
 import { element, setText } from "#element";
+import { fill, gettext, ngettext } from "#words";
 
 // What each question asks for in words, and what its two buttons say.
 const ASKS = {
-  awaiting_approval: { words: "Reason, if you deny it", yes: "Approve", no: "Deny" },
-  requested: { words: "Your answer" },
-  unknown: { words: "What you know of it, if you like", yes: "It took effect", no: "It did not" },
+  awaiting_approval: { words: gettext("Reason, if you deny it"), yes: gettext("Approve"), no: gettext("Deny") },
+  requested: { words: gettext("Your answer") },
+  unknown: { words: gettext("What you know of it, if you like"), yes: gettext("It took effect"), no: gettext("It did not") },
 };
 
 export class Question {
@@ -16,7 +17,7 @@ export class Question {
     this.label = element("label", {}, element("span", { class: "unseen" }), this.words);
     this.approve = element("button", { type: "button", onclick: () => this.press(true) });
     this.deny = element("button", { type: "button", class: "quiet", onclick: () => this.press(false) });
-    this.reply = element("button", { type: "submit" }, "Answer");
+    this.reply = element("button", { type: "submit" }, gettext("Answer"));
     this.error = element("p", { class: "bad", role: "alert", hidden: true });
     this.node = element("form", { class: "question", hidden: true, onsubmit: (event) => this.submit(event) },
       this.label, this.approve, this.deny, this.reply, this.error);
@@ -58,13 +59,14 @@ export class AllQuestions {
     this.error = element("p", { class: "bad", role: "alert", hidden: true });
     const button = (text, approved, kind) => element("button", { type: "button", class: kind, onclick: () => telling(this.node, this.error, () => decide(this.calls, approved, "")) }, text);
     this.node = element("div", { class: "question all-questions", hidden: true },
-      this.words, button("Approve all", true), button("Deny all", false, "quiet"), this.error);
+      this.words, button(gettext("Approve all"), true), button(gettext("Deny all"), false, "quiet"), this.error);
   }
 
   update(calls) {
     this.calls = calls.filter((call) => call?.status === "awaiting_approval");
     this.node.hidden = this.calls.length < 2 || !this.mayWrite();
-    setText(this.words, `${this.calls.length} calls wait for approval`);
+    if (this.node.hidden) return;
+    setText(this.words, fill(ngettext("%(count)s call waits for approval", "%(count)s calls wait for approval", this.calls.length), { count: this.calls.length }));
   }
 }
 

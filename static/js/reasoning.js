@@ -1,6 +1,7 @@
 /** What a model thought before it answered: folded, and filled only while it is open. */
 import { element, setText } from "#element";
 import { MarkdownStream } from "#markdown_stream";
+import { gettext } from "#words";
 
 export class Reasoning {
   constructor() {
@@ -11,7 +12,7 @@ export class Reasoning {
 
   update(block) {
     this.block = block;
-    setText(this.title, block.open ? "Thinking…" : "Reasoning");
+    setText(this.title, block.open ? gettext("Thinking…") : gettext("Reasoning"));
     this.fill();
   }
 

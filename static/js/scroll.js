@@ -1,5 +1,6 @@
 /** Follows the end while the reader is there, and never moves the page otherwise. */
 import { setText } from "#element";
+import { fill, gettext } from "#words";
 
 const NEAR = 32;
 
@@ -62,7 +63,7 @@ export class Scroll {
 
   showPill() {
     this.pill.hidden = this.following || (this.distance <= NEAR && !this.leadsOn());
-    setText(this.pill, this.unseen ? `${this.unseen} new · Jump to latest` : "Jump to latest");
+    setText(this.pill, this.unseen ? fill(gettext("%(count)s new · Jump to latest"), { count: this.unseen }) : gettext("Jump to latest"));
   }
 
   /** Runs `change`, which adds or removes content above, with what is on screen staying where it is. */

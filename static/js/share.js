@@ -2,8 +2,9 @@
 import { attempt, request } from "#api";
 import { arrange, element } from "#element";
 import { ShareLinks } from "#share_links";
+import { fill, gettext } from "#words";
 
-const ROLES = { owner: "owner", writer: "reads and writes", viewer: "only reads" };
+const ROLES = { owner: gettext("owner"), writer: gettext("reads and writes"), viewer: gettext("only reads") };
 
 export class Share {
   constructor(store, { dialog, opener, path, me }) {
@@ -48,14 +49,14 @@ export class Share {
 
   makeRow(member) {
     const removable = this.isOwner && member.role !== "owner";
-    const remove = element("button", { type: "button", class: "quiet", "aria-label": `Remove ${member.name}`, onclick: () => this.remove(member) }, "Remove");
+    const remove = element("button", { type: "button", class: "quiet", "aria-label": fill(gettext("Remove %(name)s"), member), onclick: () => this.remove(member) }, gettext("Remove"));
     return element("li", {},
       element("span", { class: "member-name" }, member.name), element("span", { class: "muted" }, ROLES[member.role]), removable ? remove : null);
   }
 
   add() {
     const { username, role } = this.form.elements;
-    if (!username.value.trim()) return this.complain("Whose name? Write it as they sign in.");
+    if (!username.value.trim()) return this.complain(gettext("Whose name? Write it as they sign in."));
     return this.try(async () => {
       await request("POST", `${this.path}/members`, { username: username.value.trim(), role: role.value });
       username.value = "";

@@ -2,8 +2,9 @@
 import { attempt, request } from "#api";
 import { copyButton } from "#code_block";
 import { arrange, element } from "#element";
+import { fill, gettext, locale } from "#words";
 
-const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
+const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
 
 export class ShareLinks {
   /** `node` holds a form with `days`, a list, and a place for a new address; `complain(text)` says what went wrong. */
@@ -29,17 +30,17 @@ export class ShareLinks {
   }
 
   row(link) {
-    const until = link.expires_at ? `Link until ${day.format(new Date(link.expires_at))}` : "Link without an end";
-    const made = `Made on ${day.format(new Date(link.created_at))}`;
-    const remove = element("button", { type: "button", class: "quiet", "aria-label": `Take back: ${until}`, onclick: () => this.takeBack(link) }, "Take back");
+    const until = link.expires_at ? fill(gettext("Link until %(day)s"), { day: day.format(new Date(link.expires_at)) }) : gettext("Link without an end");
+    const made = fill(gettext("Made on %(day)s"), { day: day.format(new Date(link.created_at)) });
+    const remove = element("button", { type: "button", class: "quiet", "aria-label": fill(gettext("Take back: %(link)s"), { link: until }), onclick: () => this.takeBack(link) }, gettext("Take back"));
     return element("li", {}, element("span", { class: "member-name", title: made }, until), remove);
   }
 
   make() {
     return this.try(async () => {
       const { url, ...link } = await request("POST", this.path, { days: Number(this.form.elements.days.value) || null });
-      const field = element("input", { readonly: true, value: url, "aria-label": "Address of the new link" });
-      this.fresh.replaceChildren(field, copyButton(() => url), element("p", { class: "muted" }, "It is shown this once."));
+      const field = element("input", { readonly: true, value: url, "aria-label": gettext("Address of the new link") });
+      this.fresh.replaceChildren(field, copyButton(() => url), element("p", { class: "muted" }, gettext("It is shown this once.")));
       field.select();
       this.draw([link, ...this.links]);
     });

@@ -1,5 +1,6 @@
 /** The pages that an answer rests on: one line that opens to a list. */
 import { element, icon, setText } from "#element";
+import { fill, ngettext } from "#words";
 
 const SEVERAL = 100;
 
@@ -43,7 +44,7 @@ export class SourceList {
     this.node.hidden = sources.length === 0;
     if (key === this.key) return;
     this.key = key;
-    setText(this.summary, sources.length === 1 ? "1 source" : `${sources.length} sources`);
+    setText(this.summary, fill(ngettext("%(count)s source", "%(count)s sources", sources.length), { count: sources.length }));
     this.list.replaceChildren(...sources.map(({ url, title, host }) => element("li", {},
       element("a", { href: url, target: "_blank", rel: "noopener noreferrer nofollow" }, title), " ", element("span", { class: "muted" }, host))));
   }

@@ -1,12 +1,14 @@
 /** What the agent would answer, for an operator to use or not: it streams into a hidden copy of the conversation. */
 import { attempt, request } from "#api";
 import { setText } from "#element";
+import { said } from "#server_words";
 import { ThreadSocket } from "#thread_socket";
 import { isActive, ThreadStore } from "#thread_store";
 import { answerBlocks, timeline } from "#timeline";
 import { uuid7 } from "#uuid";
+import { gettext } from "#words";
 
-const STATES = { queued: "Waiting for its turn…", running: "Writing…", waiting: "Waiting for a person", stopped: "Stopped", succeeded: "" };
+const STATES = { queued: gettext("Waiting for its turn…"), running: gettext("Writing…"), waiting: gettext("Waiting for a person"), stopped: gettext("Stopped"), succeeded: "" };
 
 export class Suggestion {
   /** `node` holds a button that asks for one, the text, and a button that hands it to `use(text)`. */
@@ -34,7 +36,7 @@ export class Suggestion {
       this.store = new ThreadStore();
       this.runId = run?.id;
       this.store.subscribe(() => this.draw());
-      this.connection = new ThreadSocket(this.store, thread.id, { onState: () => {}, onGone: () => this.complain("The draft is gone.") });
+      this.connection = new ThreadSocket(this.store, thread.id, { onState: () => {}, onGone: () => this.complain(gettext("The draft is gone.")) });
     } finally {
       this.ask.disabled = false;
     }
@@ -57,7 +59,7 @@ export class Suggestion {
     this.text.hidden = !this.text.textContent;
     const over = Boolean(run) && !isActive(run);
     setText(this.state, STATES[run?.status] ?? "");
-    if (run?.status === "failed") this.complain(run.error?.message ?? "No draft could be written.");
+    if (run?.status === "failed") this.complain(said(run.error?.message) ?? gettext("No draft could be written."));
     this.take.hidden = !over || this.text.hidden;
     if (over) this.connection.close();
   }

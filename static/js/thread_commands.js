@@ -1,22 +1,25 @@
 /** What one can do to threads in a list: pin, mark, rename, archive, delete and bring back, leave. */
 import { request } from "#api";
 import { toast } from "#toast";
+import { fill, gettext, ngettext } from "#words";
 
 const KEPT = "deleted";
 const OFFERED = 15_000;
 
 const path = (thread) => `/api/threads/${thread.id}`;
-const many = (number, what) => (number === 1 ? `Thread ${what}.` : `${number} threads ${what}.`);
+const archived = (count) => fill(ngettext("Thread archived.", "%(count)s threads archived.", count), { count });
+const returned = (count) => fill(ngettext("Thread back in the list.", "%(count)s threads back in the list.", count), { count });
+const deleted = (count) => fill(ngettext("Thread deleted.", "%(count)s threads deleted.", count), { count });
 
 export const pin = (thread, pinned) => attempt(() => request("PATCH", `${path(thread)}/mine`, { pinned }));
 export const markSeen = (thread, seen) => attempt(() => request("PATCH", `${path(thread)}/mine`, { seen }));
 export const rename = (thread, title) => attempt(() => request("PATCH", path(thread), { title }));
 
 /** Out of the list, or back into it. */
-export function archive(threads, archived = true) {
+export function archive(threads, away = true) {
   return attempt(async () => {
-    for (const thread of threads) await request("PATCH", path(thread), { status: archived ? "archived" : "active" });
-    toast(many(threads.length, archived ? "archived" : "back in the list"), { label: "Undo", act: () => archive(threads, !archived) });
+    for (const thread of threads) await request("PATCH", path(thread), { status: away ? "archived" : "active" });
+    toast((away ? archived : returned)(threads.length), { label: gettext("Undo"), act: () => archive(threads, !away) });
   });
 }
 
@@ -47,7 +50,7 @@ export function offerUndoFromBefore() {
 
 function offerUndo(ids) {
   const restore = () => attempt(() => request("POST", "/api/threads/restore", { threads: ids }));
-  toast(many(ids.length, "deleted"), { label: "Undo", act: restore });
+  toast(deleted(ids.length), { label: gettext("Undo"), act: restore });
 }
 
 async function attempt(act) {

@@ -2,6 +2,7 @@
 import { element, setText } from "#element";
 import { menuButton } from "#menu";
 import { newest } from "#versions";
+import { fill, gettext } from "#words";
 
 export class ThreadEntry {
   /** `list` is asked for what the menu offers, and told of what is ticked. */
@@ -10,7 +11,7 @@ export class ThreadEntry {
     this.title = element("span", { class: "entry-title" });
     this.state = element("span", { class: "dot", role: "img" });
     this.link = element("a", { "aria-current": isCurrent ? "page" : null }, this.title, this.state);
-    this.menu = menuButton("Actions", () => list.actions(this));
+    this.menu = menuButton(gettext("Actions"), () => list.actions(this));
     this.box = element("input", { type: "checkbox", hidden: true, onchange: () => list.tick(this.thread, this.box.checked) });
     this.field = null; // while one renames
     this.link.addEventListener("click", (event) => this.list.selected && this.tickInstead(event));
@@ -19,16 +20,16 @@ export class ThreadEntry {
 
   update(thread) {
     this.thread = thread;
-    const title = thread.title || "New thread";
+    const title = thread.title || gettext("New thread");
     const fresh = !this.isCurrent && isNew(thread);
     this.link.href = `/threads/${newest(thread)}/`;
     setText(this.title, title);
     this.link.title = title;
-    this.menu.setAttribute("aria-label", `Actions for ${title}`);
+    this.menu.setAttribute("aria-label", fill(gettext("Actions for %(title)s"), { title }));
     this.node.classList.toggle("is-new", fresh);
     this.state.hidden = !thread.running && !fresh;
     this.state.classList.toggle("is-running", thread.running);
-    this.state.setAttribute("aria-label", thread.running ? "answering" : "new");
+    this.state.setAttribute("aria-label", thread.running ? gettext("answering") : gettext("new"));
     this.select();
   }
 
@@ -39,7 +40,7 @@ export class ThreadEntry {
     this.menu.hidden = selected !== null || this.field !== null;
     this.box.disabled = !this.list.owns(this.thread);
     this.box.checked = Boolean(selected?.has(this.thread.id));
-    this.box.setAttribute("aria-label", `Select ${this.thread.title || "New thread"}`);
+    this.box.setAttribute("aria-label", fill(gettext("Select %(title)s"), { title: this.thread.title || gettext("New thread") }));
   }
 
   tickInstead(event) {
@@ -48,7 +49,7 @@ export class ThreadEntry {
   }
 
   startRenaming() {
-    this.field = element("input", { class: "entry-field", "aria-label": "Title", maxlength: "200", value: this.thread.title });
+    this.field = element("input", { class: "entry-field", "aria-label": gettext("Title"), maxlength: "200", value: this.thread.title });
     this.field.addEventListener("keydown", (event) => this.pressed(event));
     this.field.addEventListener("blur", () => this.stopRenaming());
     this.link.after(this.field);

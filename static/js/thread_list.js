@@ -4,8 +4,10 @@ import { arrange, element, icon, keepingFocus, setText } from "#element";
 import * as commands from "#thread_commands";
 import { isNew, ThreadEntry } from "#thread_entry";
 import { dayGroup } from "#times";
+import { fill, gettext } from "#words";
 
-const DAYS = ["Today", "Yesterday", "Earlier"];
+// As they follow one another.
+const GROUPS = { Pinned: gettext("Pinned"), Today: gettext("Today"), Yesterday: gettext("Yesterday"), Earlier: gettext("Earlier"), Archived: gettext("Archived") };
 const PAGE = 50;
 
 export class ThreadList {
@@ -14,11 +16,11 @@ export class ThreadList {
     Object.assign(this, { node, me, currentId, seen, commands });
     this.threads = new Map();
     this.entries = new Map();
-    this.groups = new Map(["Pinned", ...DAYS, "Archived"].map((name) => [name, new Group(name)]));
+    this.groups = new Map(Object.entries(GROUPS).map(([name, title]) => [name, new Group(title)]));
     this.shelf = "active";
     this.before = { active: listing.before, archived: null };
     this.selected = null; // ids, while one selects
-    this.more = element("button", { type: "button", class: "quiet", onclick: () => this.loadMore() }, "Show older threads");
+    this.more = element("button", { type: "button", class: "quiet", onclick: () => this.loadMore() }, gettext("Show older threads"));
     this.switch = element("button", { type: "button", class: "quiet", onclick: () => this.turn() });
     this.empty = element("p", { class: "muted" });
     this.bar = new SelectionBar(this);
@@ -60,8 +62,8 @@ export class ThreadList {
     shown.sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1));
     for (const [name, group] of this.groups) group.fill(shown.filter((thread) => groupOf(thread) === name).map((thread) => this.entry(thread)));
     const filled = [...this.groups.values()].filter((group) => group.size).map((group) => group.node);
-    setText(this.empty, this.shelf === "active" ? "Your threads will be listed here." : "Nothing is archived.");
-    setText(this.switch, this.shelf === "active" ? "Archived threads" : "Back to all threads");
+    setText(this.empty, this.shelf === "active" ? gettext("Your threads will be listed here.") : gettext("Nothing is archived."));
+    setText(this.switch, this.shelf === "active" ? gettext("Archived threads") : gettext("Back to all threads"));
     this.more.hidden = this.before[this.shelf] === null;
     this.bar.update();
     arrange(this.node, [this.bar.node, ...(filled.length ? filled : [this.empty]), this.more, this.switch]);
@@ -86,13 +88,13 @@ export class ThreadList {
     const archived = thread.status === "archived";
     const pinned = thread.mine?.pinned_at;
     return [
-      !archived && { name: "pin", label: pinned ? "Unpin" : "Pin", act: () => commands.pin(thread, !pinned) },
-      !archived && !entry.isCurrent && { name: "mark", label: isNew(thread) ? "Mark as read" : "Mark as new", act: () => commands.markSeen(thread, isNew(thread)) },
-      writes && { name: "pencil", label: "Rename", act: () => entry.startRenaming() },
-      owns && { name: "archive", label: archived ? "Back to all threads" : "Archive", act: () => commands.archive([thread], !archived) },
-      owns && { name: "good", label: "Select several", act: () => this.startSelecting(thread) },
-      owns && { name: "trash", label: "Delete", danger: true, act: () => commands.remove([thread], this.currentId) },
-      !owns && { name: "close", label: "Leave", danger: true, act: () => commands.leave(thread, this.me, this.currentId) },
+      !archived && { name: "pin", label: pinned ? gettext("Unpin") : gettext("Pin"), act: () => commands.pin(thread, !pinned) },
+      !archived && !entry.isCurrent && { name: "mark", label: isNew(thread) ? gettext("Mark as read") : gettext("Mark as new"), act: () => commands.markSeen(thread, isNew(thread)) },
+      writes && { name: "pencil", label: gettext("Rename"), act: () => entry.startRenaming() },
+      owns && { name: "archive", label: archived ? gettext("Back to all threads") : gettext("Archive"), act: () => commands.archive([thread], !archived) },
+      owns && { name: "good", label: gettext("Select several"), act: () => this.startSelecting(thread) },
+      owns && { name: "trash", label: gettext("Delete"), danger: true, act: () => commands.remove([thread], this.currentId) },
+      !owns && { name: "close", label: gettext("Leave"), danger: true, act: () => commands.leave(thread, this.me, this.currentId) },
     ];
   }
 
@@ -144,9 +146,9 @@ function groupOf(thread) {
 }
 
 class Group {
-  constructor(name) {
+  constructor(title) {
     this.list = element("ul", {});
-    this.node = element("section", {}, element("h2", { class: "small-title" }, name), this.list);
+    this.node = element("section", {}, element("h2", { class: "small-title" }, title), this.list);
     this.size = 0;
   }
 
@@ -166,17 +168,17 @@ class SelectionBar {
       list.stopSelecting();
     };
     this.count = element("span", { role: "status" });
-    this.archive = button("Archive", then((threads) => list.commands.archive(threads, list.shelf === "active")));
-    this.remove = button("Delete", then((threads) => list.commands.remove(threads, list.currentId)));
-    const cancel = element("button", { type: "button", class: "icon-button", "aria-label": "Cancel", onclick: () => list.stopSelecting() }, icon("close"));
+    this.archive = button(gettext("Archive"), then((threads) => list.commands.archive(threads, list.shelf === "active")));
+    this.remove = button(gettext("Delete"), then((threads) => list.commands.remove(threads, list.currentId)));
+    const cancel = element("button", { type: "button", class: "icon-button", "aria-label": gettext("Cancel"), onclick: () => list.stopSelecting() }, icon("close"));
     this.node = element("div", { class: "selection", hidden: true }, this.count, this.archive, this.remove, cancel);
   }
 
   update() {
     const number = this.list.ticked.length;
     this.node.hidden = this.list.selected === null;
-    setText(this.count, `${number} selected`);
-    setText(this.archive, this.list.shelf === "active" ? "Archive" : "Take back");
+    setText(this.count, fill(gettext("%(count)s selected"), { count: number }));
+    setText(this.archive, this.list.shelf === "active" ? gettext("Archive") : gettext("Take back"));
     for (const button of [this.archive, this.remove]) button.disabled = number === 0;
   }
 }

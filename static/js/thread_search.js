@@ -2,6 +2,7 @@
 import { request } from "#api";
 import { element, setText } from "#element";
 import { fullTime } from "#times";
+import { fill, gettext, ngettext } from "#words";
 
 const PAUSE = 150;
 
@@ -44,8 +45,8 @@ export class ThreadSearch {
 
   show({ titles, messages }) {
     const number = titles.length + messages.length;
-    this.say(number === 0 ? "Nothing was found." : number === 1 ? "1 result" : `${number} results`);
-    this.found.append(...[section("Titles", titles), section("Messages", messages)].filter(Boolean));
+    this.say(number === 0 ? gettext("Nothing was found.") : fill(ngettext("%(count)s result", "%(count)s results", number), { count: number }));
+    this.found.append(...[section(gettext("Titles"), titles), section(gettext("Messages"), messages)].filter(Boolean));
   }
 
   /** Down and up go through the results, Escape back to the list. */
@@ -77,5 +78,5 @@ function result({ thread, title, message, snippet, at }) {
   const words = snippet.map(({ text, hit }) => (hit ? element("mark", {}, text) : text));
   const href = message ? `/threads/${thread}/#message-${message}` : `/threads/${thread}/`;
   if (!message) return element("a", { href, title: fullTime(at) }, element("span", { class: "entry-title" }, ...words));
-  return element("a", { href, class: "found", title: fullTime(at) }, element("span", { class: "entry-title" }, title || "New thread"), element("span", { class: "snippet" }, ...words));
+  return element("a", { href, class: "found", title: fullTime(at) }, element("span", { class: "entry-title" }, title || gettext("New thread")), element("span", { class: "snippet" }, ...words));
 }

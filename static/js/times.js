@@ -1,7 +1,10 @@
 /** Times in words. */
+import { gettext, locale } from "#words";
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit" });
-const moment = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
+const UNITS = [[86_400, gettext("d")], [3600, gettext("h")], [60, "min"]];
 
 export const clockTime = (iso) => clock.format(new Date(iso));
 export const fullTime = (iso) => moment.format(new Date(iso));
@@ -10,7 +13,7 @@ export const fullTime = (iso) => moment.format(new Date(iso));
 export function duration(start, end) {
   if (!start) return "";
   const seconds = Math.max(0, ((end ? new Date(end) : new Date()) - new Date(start)) / 1000);
-  if (seconds < 10) return `${seconds.toFixed(1)} s`;
+  if (seconds < 10) return `${tenths.format(seconds)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
 }
@@ -18,7 +21,7 @@ export function duration(start, end) {
 /** How long ago that was, in the largest unit: "12 s", "5 min", "3 h", "2 d". */
 export function ago(iso, now = new Date()) {
   const seconds = Math.max(0, (now - new Date(iso)) / 1000);
-  const [size, unit] = [[86_400, "d"], [3600, "h"], [60, "min"]].find(([least]) => seconds >= least) ?? [1, "s"];
+  const [size, unit] = UNITS.find(([least]) => seconds >= least) ?? [1, "s"];
   return `${Math.floor(seconds / size)} ${unit}`;
 }
 

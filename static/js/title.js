@@ -1,13 +1,14 @@
 /** The thread's title; who may write can rename it in place. */
 import { request } from "#api";
 import { element, icon, setText } from "#element";
+import { gettext } from "#words";
 
 export class Title {
   constructor(store, { node, path, mayRename }) {
     Object.assign(this, { store, node, path });
     this.heading = node.querySelector("h1");
-    this.pencil = element("button", { type: "button", class: "icon-button rename", "aria-label": "Rename thread", onclick: () => this.edit() }, icon("pencil"));
-    this.field = element("input", { "aria-label": "Title", maxlength: "200", hidden: true });
+    this.pencil = element("button", { type: "button", class: "icon-button rename", "aria-label": gettext("Rename thread"), onclick: () => this.edit() }, icon("pencil"));
+    this.field = element("input", { "aria-label": gettext("Title"), maxlength: "200", hidden: true });
     node.append(this.pencil, this.field);
     this.mayRename = mayRename;
     this.field.addEventListener("keydown", (event) => this.pressed(event));
@@ -17,7 +18,7 @@ export class Title {
   }
 
   draw() {
-    const title = this.store.thread?.title || "New thread";
+    const title = this.store.thread?.title || gettext("New thread");
     setText(this.heading, title);
     document.title = `${title} · agentsite`;
     this.pencil.hidden = !this.mayRename() || !this.field.hidden;
@@ -50,7 +51,7 @@ export class Title {
     try {
       if (title !== this.store.thread.title) await request("PATCH", this.path, { title });
       this.toggle(false);
-      setText(this.heading, title || "New thread");
+      setText(this.heading, title || gettext("New thread"));
     } catch (error) {
       this.field.setAttribute("aria-invalid", "true");
       this.field.title = error.message;

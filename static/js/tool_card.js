@@ -4,7 +4,9 @@ import { FileList, filesIn, withoutBytes } from "#files";
 import { jsonView } from "#json_view";
 import { ProgressLine } from "#progress";
 import { Question } from "#question";
+import { said } from "#server_words";
 import { mainArgument, progressOf, stateOf, timeOf } from "#tool_state";
+import { gettext } from "#words";
 
 export class ToolCard {
   /** `tools` holds what its question to a person needs. */
@@ -52,12 +54,12 @@ export class ToolCard {
     if (!this.details.open) return;
     const { call, draft } = this;
     const written = call?.arguments ?? draft.input ?? draft.pieces?.join("") ?? "";
-    const parts = [section("Arguments", jsonView(written))];
-    if (call?.error) parts.push(section("Error", element("p", { class: "bad" }, call.error.message)));
-    else if (call?.reason) parts.push(section(call.status === "denied" ? "Denied" : "Decision", element("p", {}, call.reason)));
-    else if (call?.status === "running" && call.result !== null) parts.push(section("Result so far", jsonView(withoutBytes(call.result))));
-    else if (call?.ended_at && call.status === "succeeded") parts.push(section("Result", jsonView(withoutBytes(call.result))));
-    if (call?.child) parts.push(section("Asked in", element("p", {}, element("a", { href: `/threads/${call.child}/` }, "a thread of its own"))));
+    const parts = [section(gettext("Arguments"), jsonView(written))];
+    if (call?.error) parts.push(section(gettext("Error"), element("p", { class: "bad" }, said(call.error.message))));
+    else if (call?.reason) parts.push(section(call.status === "denied" ? gettext("Denied") : gettext("Decision"), element("p", {}, call.reason)));
+    else if (call?.status === "running" && call.result !== null) parts.push(section(gettext("Result so far"), jsonView(withoutBytes(call.result))));
+    else if (call?.ended_at && call.status === "succeeded") parts.push(section(gettext("Result"), jsonView(withoutBytes(call.result))));
+    if (call?.child) parts.push(section(gettext("Asked in"), element("p", {}, element("a", { href: `/threads/${call.child}/` }, gettext("a thread of its own")))));
     this.body.replaceChildren(...parts);
   }
 }

@@ -1,21 +1,22 @@
 /** How a tool call is told in one line: its state, its main argument, its time. */
 import { duration } from "#times";
+import { gettext } from "#words";
 
 const STATES = {
-  requested: ["warn", "waits for an answer"],
-  awaiting_approval: ["warn", "waits for approval"],
-  approved: ["wait", "approved"],
-  denied: ["stop", "denied"],
-  running: ["run", "running"],
-  succeeded: ["good", "done"],
-  failed: ["bad", "failed"],
-  unknown: ["warn", "outcome unknown"],
-  expired: ["stop", "expired"],
+  requested: ["warn", gettext("waits for an answer")],
+  awaiting_approval: ["warn", gettext("waits for approval")],
+  approved: ["wait", gettext("approved")],
+  denied: ["stop", gettext("denied")],
+  running: ["run", gettext("running")],
+  succeeded: ["good", gettext("done")],
+  failed: ["bad", gettext("failed")],
+  unknown: ["warn", gettext("outcome unknown")],
+  expired: ["stop", gettext("expired")],
 };
 const LONGEST = 80;
 
 /** The icon's name and the word for a call's state; without a call the model is still writing its arguments. */
-export const stateOf = (call) => (call ? STATES[call.status] ?? ["wait", call.status] : ["run", "being written"]);
+export const stateOf = (call) => (call ? STATES[call.status] ?? ["wait", call.status] : ["run", gettext("being written")]);
 
 /** The first plain value among the arguments: what the call is about. */
 export function mainArgument(input) {

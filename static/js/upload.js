@@ -1,5 +1,6 @@
 /** Bringing one file along. Not by `fetch`: that does not tell how far it is. */
 import { ApiError, csrfToken, signIn } from "#api";
+import { fill, gettext } from "#words";
 
 /** Begins at once; `progress(fraction)` is told how far it is. Returns `{done, cancel}`: a promise of the file's row, and how to end it. */
 export function upload(file, progress) {
@@ -7,9 +8,9 @@ export function upload(file, progress) {
   const done = new Promise((resolve, reject) => {
     request.upload.addEventListener("progress", ({ loaded, total }) => progress(total ? loaded / total : 0));
     request.addEventListener("load", () => answered(request, resolve, reject));
-    request.addEventListener("error", () => reject(new ApiError({ kind: "network", message: "No connection to the server." })));
-    request.addEventListener("abort", () => reject(new ApiError({ kind: "cancelled", message: "Cancelled." })));
-    request.open("POST", `/api/files?${new URLSearchParams({ name: file.name || "pasted" })}`);
+    request.addEventListener("error", () => reject(new ApiError({ kind: "network", message: gettext("No connection to the server.") })));
+    request.addEventListener("abort", () => reject(new ApiError({ kind: "cancelled", message: gettext("Cancelled.") })));
+    request.open("POST", `/api/files?${new URLSearchParams({ name: file.name || gettext("pasted") })}`);
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Content-Type", typeOf(file));
     request.setRequestHeader("X-CSRFToken", csrfToken());
@@ -27,7 +28,7 @@ function answered(request, resolve, reject) {
   }
   if (request.status === 201 && answer) return resolve(answer);
   if (request.status === 401) signIn();
-  reject(new ApiError(answer?.error ?? { kind: "internal", message: `The server answered ${request.status}. Try again in a moment.` }));
+  reject(new ApiError(answer?.error ?? { kind: "internal", message: fill(gettext("The server answered %(status)s. Try again in a moment."), request) }));
 }
 
 // The types of forms are read as forms.

@@ -1,12 +1,13 @@
 /** ‹ 2/3 ›: links to the other versions of a conversation, where they part. */
 import { element, icon, setText } from "#element";
+import { gettext } from "#words";
 
 export class VersionPicker {
   constructor() {
     this.back = element("a", { class: "icon-button" }, icon("back"));
     this.forth = element("a", { class: "icon-button" }, icon("forth"));
     this.count = element("span", {});
-    this.node = element("nav", { class: "versions", "aria-label": "Versions", hidden: true }, this.back, this.count, this.forth);
+    this.node = element("nav", { class: "versions", "aria-label": gettext("Versions"), hidden: true }, this.back, this.count, this.forth);
   }
 
   /** Takes one of `choices`, or nothing. */
@@ -16,8 +17,8 @@ export class VersionPicker {
     const { ids, at, key } = choice;
     this.node.id = `after-${key}`;
     setText(this.count, `${at + 1}/${ids.length}`);
-    lead(this.back, ids[at - 1], key, "Version before this");
-    lead(this.forth, ids[at + 1], key, "Version after this");
+    lead(this.back, ids[at - 1], key, gettext("Version before this"));
+    lead(this.forth, ids[at + 1], key, gettext("Version after this"));
   }
 }
 

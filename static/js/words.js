@@ -5,16 +5,16 @@
 
 const page = globalThis.document;
 const carried = page?.getElementById("words");
-const words = carried ? JSON.parse(carried.textContent) : {};
+const words = new Map(carried ? Object.entries(JSON.parse(carried.textContent)) : []);
 
 /** The page's language, such as "de", and where numbers and dates are written as there, such as "de-AT". */
 export const language = page?.documentElement.lang || "en";
 export const locale = globalThis.navigator?.languages?.find((each) => each.split("-")[0] === language) ?? language;
 
-export const gettext = (text) => words[text] ?? text;
+export const gettext = (text) => words.get(text) ?? text;
 
 /** Of a number of things; both languages have two forms. */
-export const ngettext = (one, many, count) => (words[one] ?? [one, many])[count === 1 ? 0 : 1];
+export const ngettext = (one, many, count) => (words.get(one) ?? [one, many])[count === 1 ? 0 : 1];
 
 /** `fill("%(name)s is here", {name})`; numbers are written as in the page's language. */
 export const fill = (text, values) =>
