@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -82,14 +82,14 @@ def _runs(now: datetime) -> charts.Chart:
     """Ended ones by the minute, for an hour."""
     first = now.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1)
     ended = Run.objects.filter(ended_at__gte=first).order_by()
-    rows = ended.annotate(at=TruncMinute("ended_at")).values_list("status", "at").annotate(n=Count("pk"))
+    rows = ended.annotate(at=TruncMinute("ended_at", tzinfo=UTC)).values_list("status", "at").annotate(n=Count("pk"))
     return _columns([first + timedelta(minutes=n) for n in range(MINUTES)], rows, RUNS, "%H:%M", ENDED)
 
 
 def _tokens(now: datetime) -> charts.Chart:
     """By the hour and kind, for a day."""
     first = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=HOURS - 1)
-    records = UsageRecord.objects.filter(created_at__gte=first).order_by().annotate(at=TruncHour("created_at"))
+    records = UsageRecord.objects.filter(created_at__gte=first).order_by().annotate(at=TruncHour("created_at", tzinfo=UTC))
     sums = records.values_list("at").annotate(read=Sum(_total(INPUT)), written=Sum(_total(OUTPUT)))
     rows = [row for at, read, written in sums for row in zip(COUNTED, (at, at), (read, written), strict=True)]
     return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, TOKENS, "%H:00", COUNTED)

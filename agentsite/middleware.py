@@ -2,8 +2,12 @@
 
 from collections.abc import Callable
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.translation import gettext, gettext_noop
+from django.utils import timezone
+from django.utils.translation import get_language, gettext, gettext_noop, override
+
+from threads.models import User
 
 API_ERRORS = {
     404: ("not_found", gettext_noop("There is no such thing here.")),
@@ -23,6 +27,22 @@ def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
         if "Allow" in response:
             error["Allow"] = response["Allow"]
         return error
+
+    return middleware
+
+
+def in_their_terms(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Whoever is signed in has pages in the language they chose, or else in the browser's, and with the days of their time zone."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User):
+            return get_response(request)
+        language = user.language if user.language in dict(settings.LANGUAGES) else get_language()
+        with override(language), timezone.override(user.time_zone):
+            response = get_response(request)
+        response.headers.setdefault("Content-Language", language or settings.LANGUAGE_CODE)
+        return response
 
     return middleware
 

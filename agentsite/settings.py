@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "agentsite.middleware.in_their_terms",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "agentsite.middleware.api_errors",
@@ -133,7 +134,7 @@ MAX_PROMPT_CHARS = env.number("AGENTSITE_MAX_PROMPT_CHARS", 100_000, least=1)
 # An answer flows in with so many characters a second at first, and then as fast as it comes; 0: in bursts, as it comes.
 SMOOTH_CHARS = env.number("AGENTSITE_SMOOTH_CHARS", 128)
 LANGUAGE_CODE = "en"
-# As the browser asks for, or as was chosen in the page's settings.
+# As was chosen in the page's settings, or as the browser asks for.
 LANGUAGES = [("en", "English"), ("de", "Deutsch")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 TIME_ZONE = "UTC"

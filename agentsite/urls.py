@@ -2,15 +2,13 @@
 
 from django.contrib import admin
 from django.urls import path
-from django.views.decorators.http import require_POST
-from django.views.i18n import set_language
 
 from agents import pages
 from agentsite import dashboard, operating
 from agentsite.api import api
 from billing import pages as billing_pages
 from billing.webhooks import payments_webhook
-from threads.pages import SignIn, SignOut, SignUp, memories
+from threads.pages import SignIn, SignOut, SignUp, choose_language, memories
 from threads.sharing import shared, shared_file
 
 urlpatterns = [
@@ -25,7 +23,7 @@ urlpatterns = [
     path("accounts/sign-in/", SignIn.as_view(), name="sign-in"),
     path("accounts/sign-up/", SignUp.as_view(), name="sign-up"),
     path("accounts/sign-out/", SignOut.as_view(), name="sign-out"),
-    path("language/", require_POST(set_language), name="set-language"),
+    path("language/", choose_language, name="set-language"),
     path("manifest.webmanifest", pages.manifest, name="manifest"),
     path("healthz", operating.healthz),
     path("readyz", operating.readyz),

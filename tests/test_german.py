@@ -3,8 +3,9 @@
 import ast
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from gettext import GNUTranslations
 from pathlib import Path
@@ -22,7 +23,7 @@ from billing.models import Budget, Scope
 from billing.periods import Month
 from billing.templatetags.money import count, money
 from tests.test_credit_notes import bill
-from threads.models import Thread, User
+from threads.models import Memory, Thread, User
 
 ClientOf = Callable[[User], Client]
 CATALOGS = configured.BASE_DIR / "locale" / "de" / "LC_MESSAGES"
@@ -62,6 +63,13 @@ def entries(path: Path) -> list[Entry]:
         if texts.get("msgid"):
             found.append(Entry(texts, "".join(line for line in block.splitlines() if line.startswith("#,"))))
     return found
+
+
+@pytest.fixture(autouse=True)
+def nothing_stays() -> Iterator[None]:
+    """What a request speaks is the thread's language until the next one."""
+    with translation.override(translation.get_language()):
+        yield
 
 
 def in_(language: str) -> Any:
@@ -165,6 +173,23 @@ def test_the_language_can_be_chosen() -> None:
     assert '<html lang="de"' in client.get("/accounts/sign-in/", **in_("en")).content.decode()
     client.post("/language/", {"language": "en", "next": "/accounts/sign-in/"})
     assert '<html lang="en"' in client.get("/accounts/sign-in/", **in_("de")).content.decode()
+
+
+def test_who_chose_a_language_has_it_everywhere(alice: User, client_of: ClientOf) -> None:
+    client_of(alice).post("/language/", {"language": "de", "next": "/"})
+    elsewhere = client_of(alice).get("/usage/", **in_("en"))
+    assert '<html lang="de"' in elsewhere.content.decode() and elsewhere["Content-Language"] == "de"
+    assert '<html lang="en"' in Client().get("/accounts/sign-in/", **in_("en")).content.decode(), "nobody else has"
+    client_of(alice).post("/language/", {"language": "xx", "next": "/"})
+    assert User.objects.get(pk=alice.pk).language == "de"
+
+
+def test_days_are_those_of_ones_time_zone(alice: User, client_of: ClientOf) -> None:
+    memory = Memory.objects.create(user=alice, text="I have two cats.")
+    Memory.objects.filter(pk=memory.pk).update(created_at=datetime(2026, 5, 5, 23, 30, tzinfo=UTC))
+    assert "5 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
+    User.objects.filter(pk=alice.pk).update(time_zone="Europe/Berlin")
+    assert "6 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
 
 
 def test_amounts_and_months_in_words() -> None:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import login
 from django.contrib.auth import views as auth_views
 from django.contrib.auth.decorators import login_required
@@ -9,7 +10,9 @@ from django.contrib.auth.forms import AuthenticationForm, UserCreationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
+from django.views.decorators.http import require_POST
 from django.views.generic import CreateView
+from django.views.i18n import set_language
 
 from threads import broadcast
 from threads.models import Memory, User
@@ -72,3 +75,12 @@ def memories(request: HttpRequest) -> HttpResponse:
         mine.filter(pk=int(pk) if pk.isdecimal() and len(pk) < 19 else 0).delete()
         return redirect("memories")
     return render(request, "accounts/memories.html", {"memories": mine})
+
+
+@require_POST
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Have pages in `language` from now on, here and wherever one signs in; goes on to `next`."""
+    language = request.POST.get("language")
+    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+        User.objects.filter(pk=request.user.pk).update(language=language)
+    return set_language(request)

@@ -3,7 +3,7 @@
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import UUID
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
@@ -11,18 +11,14 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from threads.models.people import is_zone
+
 # What nobody in particular asked for is charged to the site itself.
 SITE = UUID(int=0)
 CURRENCY = RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")
 # A fee above it is a slip.
 MOST = Decimal(1_000_000)
 FEE = [MinValueValidator(Decimal(0)), MaxValueValidator(MOST)]
-
-
-def is_zone(name: str) -> None:
-    """Refuse what is no time zone."""
-    if name not in available_timezones():
-        raise ValidationError(f"There is no time zone {name!r}. Write it as Europe/Oslo.")
 
 
 class Plan(models.Model):

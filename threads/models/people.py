@@ -1,17 +1,34 @@
 """The people who use the site."""
 
+from zoneinfo import available_timezones
+
+from django.conf import settings
 from django.contrib.auth.models import AbstractUser
+from django.core.exceptions import ValidationError
 from django.db import models
+from django.utils.translation import gettext
 
 from threads.ids import uuid7
+
+
+def is_zone(name: str) -> None:
+    """Refuse what is no time zone."""
+    if name not in available_timezones():
+        raise ValidationError(gettext("There is no time zone “%(name)s”. Write it as Europe/Oslo.") % {"name": name})
+
+
+def languages() -> list[tuple[str, str]]:
+    """Those that the site speaks, as choices."""
+    return list(settings.LANGUAGES)
 
 
 class User(AbstractUser):
     """A person. Facts about money live elsewhere, on the account."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    language = models.CharField(max_length=16, default="en")
-    time_zone = models.CharField(max_length=64, default="UTC")
+    # Empty: what the browser asks for.
+    language = models.CharField(max_length=16, default="", blank=True, choices=languages)
+    time_zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text="Pages made by the server have its days.")
     # What agents were told to remember of the person, by name.
     preferences = models.JSONField(default=dict, blank=True)
 
