@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.functional import Promise
 from django.utils.translation import gettext, pgettext
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
@@ -67,7 +68,7 @@ class Agent:
     on_request: called with each request to a model's server and what came back; see `agents.accounting`.
     log_requests: keeps them too, without secrets, for AGENTSITE_REQUEST_LOG_DAYS.
     stop_when: one condition or several, looked at after each step that called tools; see `agents.results`.
-    title, description, examples: what pages show.
+    title, description, examples: what pages show; texts of `gettext_lazy` are shown in the reader's language.
     settings: passed to the model as they are (temperature, max_completion_tokens, …).
     demo: what the demo model plays for this agent when no language model is connected.
     """
@@ -90,9 +91,9 @@ class Agent:
     route: "Route | None" = None
     escalate: Callable[[Any], bool] | None = None
     stop_when: StopCondition | Sequence[StopCondition] = ()
-    title: str = ""
-    description: str = ""
-    examples: Sequence[str] = ()
+    title: str | Promise = ""
+    description: str | Promise = ""
+    examples: Sequence[str | Promise] = ()
     settings: dict[str, Any] = field(default_factory=dict)
     demo: "Script | None" = None
     toolbox: dict[str, Tool] = field(init=False, default_factory=dict, repr=False)
@@ -104,6 +105,11 @@ class Agent:
             raise ImproperlyConfigured(f"Agent {self.name!r}: steps must be at least 1.")
         tools = [*map(tool_from, self.tools), *([handoff_tool(self)] if self.handoffs else [])]
         object.__setattr__(self, "toolbox", {tool.name: tool for tool in tools})
+
+    @property
+    def label(self) -> str:
+        """What pages call it."""
+        return str(self.title) or self.name.capitalize()
 
     def using(
         self,

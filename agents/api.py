@@ -110,9 +110,9 @@ def agents(request: HttpRequest) -> list[Json]:
     return [
         {
             "name": a.name,
-            "title": a.title or a.name.capitalize(),
-            "description": a.description,
-            "examples": list(a.examples),
+            "title": a.label,
+            "description": str(a.description),
+            "examples": [str(each) for each in a.examples],
             "listed": a.listed,
         }
         for a in all_agents()

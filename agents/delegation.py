@@ -7,6 +7,8 @@ Whoever may see the conversation may see that thread too. After a crash the same
 
 from typing import TYPE_CHECKING, Any
 
+from django.utils.translation import override
+
 from agents import generating
 from agents.errors import AnswerFailed, ToolError
 from agents.registry import get_agent
@@ -31,7 +33,8 @@ def agent_tool(agent: "Agent | str", *, name: str = "", description: str = "", t
     def ask(context: ToolContext, question: str) -> Any:
         return _ask(context, get_agent(agent) if isinstance(agent, str) else agent, question)
 
-    told = description or (f"Ask the agent {asked}. {'' if isinstance(agent, str) else agent.description}".strip())
+    with override(None):  # models are told the same, whoever's request made this
+        told = description or (f"Ask the agent {asked}. {'' if isinstance(agent, str) else agent.description}".strip())
     return Tool(ask, name=name or f"ask_{asked}".replace("-", "_"), description=told, idempotent=True, timeout=timeout)
 
 
@@ -81,7 +84,7 @@ def _begin(context: ToolContext, agent: "Agent", question: str) -> "generating.A
         return generating.AnswerStream(asked, agent)
     call = ToolCall.objects.select_related("child", "thread").get(pk=context.call_id)
     _require_depth(agent, _depth(call.thread))
-    child = call.child or call.begin_child(agent.name, f"{agent.title or agent.name}: {question}")
+    child = call.child or call.begin_child(agent.name, f"{agent.label}: {question}")
     begun = child.runs.order_by("created_at").last()
     if begun is not None:
         return generating.follow(begun, agent, take_up=True)

@@ -244,8 +244,8 @@ def _agent(agent: Agent) -> Json:
     tools = [tool.schema["function"] | {"needs_approval": bool(tool.needs_approval)} for tool in agent.toolbox.values()]
     return {
         "name": agent.name,
-        "title": agent.title or agent.name.capitalize(),
-        "description": agent.description,
+        "title": agent.label,
+        "description": str(agent.description),
         "instructions": agent.instructions,
         "model": agent.model_name,
         "steps": agent.steps,

@@ -122,6 +122,20 @@ def test_the_catalogs_fit_the_code(domain: str, tmp_path: Path, monkeypatch: pyt
     assert known - found == set(), "Nobody says these any more."
 
 
+def test_pages_know_the_errors_that_rows_keep() -> None:
+    """They are kept in English and translated by the page, which has to have the very sentences."""
+    said = " ".join(
+        path.read_text(encoding="utf-8") for place in ("agents", "billing", "threads") for path in sorted(Path(place).rglob("*.py"))
+    )
+    said = re.sub(r'"\s*f?"', "", said)  # a sentence of several pieces
+    script = (configured.BASE_DIR / "static/js/server_words.js").read_text(encoding="utf-8")
+    known = re.findall(r'gettext_noop\("([^"]+)"\)', script)
+    assert len(known) > 30
+    for sentence in known:
+        for part in PLACE.split(sentence):
+            assert part in said, sentence
+
+
 @pytest.mark.parametrize("path, english, german", [
     ("/accounts/sign-in/", "Sign in", "Anmelden"),
     ("/accounts/sign-up/", "Create an account", "Konto anlegen"),

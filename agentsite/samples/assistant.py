@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from agents.agent import Agent
@@ -72,8 +73,8 @@ def _line(task: dict[str, Any]) -> str:
 
 assistant = Agent(
     name="assistant",
-    title="Assistant",
-    description="Notes your tasks, and remembers what you want.",
+    title=_("Assistant"),
+    description=_("Notes your tasks, and remembers what you want."),
     instructions="You note tasks for the person with the tool, one call per task. Ask if you are not sure about the date.",
     tools=[create_task, list_tasks, remember, forget],
     context_options=ContextOptions(memories=True),

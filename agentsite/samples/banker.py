@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from agents.agent import Agent
@@ -90,8 +91,8 @@ def _report(result: Any) -> str:
 
 banker = Agent(
     name="banker",
-    title="Banker",
-    description="Moves play money; asks you before larger sums.",
+    title=_("Banker"),
+    description=_("Moves play money; asks you before larger sums."),
     instructions="You look after the person's accounts. Use the tools, never guess a balance, and say briefly what was done.",
     tools=[check_balance, transfer, delete_account],
     examples=["What is on my accounts?", "Move 80 from checking to holidays.", "Move 400 and 250 to savings."],

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Annotated, Any
 
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from agents.agent import Agent
@@ -97,8 +98,8 @@ def play_sms(turn: Turn) -> Act:
 
 concierge = Agent(
     name="concierge",
-    title="Concierge",
-    description="Books a table, has it confirmed and sends you a text message.",
+    title=_("Concierge"),
+    description=_("Books a table, has it confirmed and sends you a text message."),
     instructions="You book tables. When one is booked, hand over to confirmation; you never confirm yourself.",
     tools=[book_table],
     handoffs=["confirmation"],
@@ -107,8 +108,8 @@ concierge = Agent(
 )
 confirmation = Agent(
     name="confirmation",
-    title="Confirmation",
-    description="Confirms bookings.",
+    title=_("Confirmation"),
+    description=_("Confirms bookings."),
     instructions="You confirm the booking that was just made, then hand over to sms.",
     tools=[confirm_booking],
     handoffs=["sms"],
@@ -117,8 +118,8 @@ confirmation = Agent(
 )
 sms = Agent(
     name="sms",
-    title="Text messages",
-    description="Sends text messages.",
+    title=_("Text messages"),
+    description=_("Sends text messages."),
     instructions="You send the person one short text message about what was confirmed. For a new booking hand over to the concierge.",
     tools=[send_sms],
     handoffs=["concierge"],

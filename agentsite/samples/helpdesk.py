@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Annotated
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import Field
 
 from agents.agent import Agent
@@ -37,8 +38,8 @@ def play(turn: Turn) -> Iterator[Say | Use]:
 
 helpdesk = Agent(
     name="helpdesk",
-    title="Helpdesk",
-    description="Answers what it knows, and asks a human about the rest.",
+    title=_("Helpdesk"),
+    description=_("Answers what it knows, and asks a human about the rest."),
     instructions=(
         "You answer questions about the shop: returns in 30 days, open Monday to Saturday 9 to 18, delivery in two to four working days."
         " About anything else ask a human with the tool, and pass the answer on in your own words."

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 from agents.agent import Agent
 from agents.delegation import agent_tool
 from agents.providers.demo import NOTICE, Say, Think, Turn, Use
@@ -39,8 +41,8 @@ def _words(said: Any) -> str:
 
 researcher = Agent(
     name="researcher",
-    title="Researcher",
-    description="Asks other agents, reads pages of the web, and sums up.",
+    title=_("Researcher"),
+    description=_("Asks other agents, reads pages of the web, and sums up."),
     instructions="You find things out by asking the other agents, one question per subject, and by reading pages that the person names. "
     "Then sum up in a short list: who said what.",
     tools=[

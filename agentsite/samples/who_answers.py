@@ -6,6 +6,7 @@
 import re
 from collections.abc import Iterator
 
+from django.utils.translation import gettext_lazy as _
 from pydantic import BaseModel, Field
 
 from agents.agent import Agent
@@ -26,15 +27,15 @@ CHOICES = {"support": "orders and parcels", "weather": "the weather", HUMAN: "co
 
 reception = Agent(
     name="reception",
-    title="Reception",
-    description="Finds out who should answer you: a small model decides.",
+    title=_("Reception"),
+    description=_("Finds out who should answer you: a small model decides."),
     route=by_model(CHOICES, demo=play_triage),
     examples=["Where is order 1042?", "Is it raining in Bergen?", "I want to complain!"],
 )
 switchboard = Agent(
     name="switchboard",
-    title="Switchboard",
-    description="Finds out who should answer you: by sample questions, which operators edit in the admin.",
+    title=_("Switchboard"),
+    description=_("Finds out who should answer you: by sample questions, which operators edit in the admin."),
     route=by_samples(),
     listed=False,
 )
@@ -56,8 +57,8 @@ def play_careful(turn: Turn) -> Iterator[Say]:
 
 careful = Agent(
     name="careful",
-    title="Careful",
-    description="Says in each answer whether a person should look at it.",
+    title=_("Careful"),
+    description=_("Says in each answer whether a person should look at it."),
     instructions="You answer questions about the shop's opening hours (Monday to Saturday, 9 to 18). A person has to look at all else.",
     output=Reply,
     escalate=lambda reply: reply.needs_human,

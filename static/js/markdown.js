@@ -64,6 +64,7 @@ export function nodesOf(block) {
   for (const code of fragment.querySelectorAll("pre > code")) {
     code.parentNode.replaceWith(codeBlock(code.textContent, code.className.replace("language-", "")));
   }
+  for (const box of fragment.querySelectorAll("input")) box.setAttribute("aria-label", box.checked ? gettext("Done") : gettext("Not done yet"));
   for (const table of fragment.querySelectorAll("table")) {
     const box = element("div", { class: "table-box", tabindex: "0" });
     table.replaceWith(box);

@@ -2,6 +2,7 @@
 import { paired } from "#differences";
 import { element } from "#element";
 import { jsonView } from "#json_view";
+import { roleOf } from "#server_words";
 import { fill, gettext, locale } from "#words";
 
 const EXCERPT = 160;
@@ -55,7 +56,7 @@ function message({ role, content, tool_calls: calls = [], tool_call_id: answers 
   const text = typeof content === "string" ? content : content ? JSON.stringify(content, null, 2) : "";
   const word = { left: gettext("only then"), right: gettext("only now") }[mark];
   return element("li", { class: "told", "data-only": mark || null },
-    element("p", { class: "small-title" }, answers ? gettext("result of a tool") : role, word && element("span", { class: "mark" }, ` ${word}`)),
+    element("p", { class: "small-title" }, answers ? gettext("result of a tool") : roleOf({ role }), word && element("span", { class: "mark" }, ` ${word}`)),
     role === OFFER ? offer(content) : text && jsonView(text), ...calls.map((call) => jsonView(`${call.function.name}(${call.function.arguments})`)));
 }
 
@@ -64,7 +65,7 @@ function reason({ row, source, why, left_out: leftOut }) {
   const places = (why?.found ?? []).map(({ by, rank, score }) => fill(gettext("%(by)s: no. %(rank)s (%(score)s)"), { by: by === "words" ? gettext("words") : by, rank, score: thousandths.format(score) }));
   const beside = source === "search" && !why ? [gettext("beside one that was found")] : [];
   return element("tr", {}, ...[
-    row.order === null ? "" : `${row.order}.${row.step_order}`, row.role, text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text || gettext("(a tool call)"),
+    row.order === null ? "" : `${row.order}.${row.step_order}`, roleOf(row), text.length > EXCERPT ? `${text.slice(0, EXCERPT)}…` : text || gettext("(a tool call)"),
     SOURCES[source], [...places, ...beside].join(", "), why ? thousandths.format(why.score) : "", leftOut ? gettext("no room") : "",
   ].map((cell) => element("td", {}, cell)));
 }

@@ -1,5 +1,7 @@
 /** What rows have in English, whoever reads them: who said something, how runs stand, and what went wrong. */
-import { fill, gettext, language } from "#words";
+import { fill, gettext, language, locale } from "#words";
+
+const monthDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long" });
 
 const ROLES = { user: gettext("user"), assistant: gettext("assistant"), system: gettext("system"), tool: gettext("tool") };
 const STATES = {
@@ -33,6 +35,9 @@ const ERRORS = [
   gettext_noop("The conversation is longer than the model can read."),
   gettext_noop("The answer did not fit, twice: %(problem)s"),
   gettext_noop("That is more than is allowed at present (%(name)s)."),
+  gettext_noop("Your budget for this month is used up (%(spent)s of %(amount)s %(currency)s). The next one begins on %(day)s."),
+  gettext_noop("This agent's budget for this month is used up. The next one begins on %(day)s."),
+  gettext_noop("The site's budget for this month is used up. The next one begins on %(day)s."),
   gettext_noop("Your credit is used up. Answers go on when there is new credit."),
   gettext_noop("No price is known for %(model)s, so its budget cannot be kept. Ask whoever runs this site."),
   gettext_noop("The tool failed."),
@@ -55,9 +60,15 @@ export const runState = (run) => STATES[run.status] ?? run.status;
 export function said(message) {
   for (const { sentence, pattern } of known) {
     const found = pattern.exec(message);
-    if (found) return fill(gettext(sentence), { ...found.groups });
+    if (found) return fill(gettext(sentence), Object.fromEntries(Object.entries(found.groups ?? {}).map(([name, value]) => [name, localized(name, value)])));
   }
   return message;
+}
+
+/** Days and amounts of money stand in the sentences as one writes them in English. */
+function localized(name, value) {
+  if (name === "day") return monthDay.format(new Date(`${value}, 2000`));
+  return /^\d+\.\d\d$/.test(value) ? Number(value).toLocaleString(locale, { minimumFractionDigits: 2 }) : value;
 }
 
 function patternOf(sentence) {

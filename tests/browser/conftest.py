@@ -116,3 +116,58 @@ def shared(alice: Person, bob: Person) -> str:
 def stranger(site: Site) -> Person:
     """Signed in, and a member of nothing."""
     return site.person("mallory-the-stranger")
+
+
+# Markdown of every kind.
+RICH = """[[reasoning=5 text="# Head
+
+- [x] done
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+> said
+
+```python
+x = 1 # note
+```
+
+$x^2$ and [a link](https://example.org)"]]"""
+LOOKED_AT = {
+    "nobody": ["/accounts/sign-in/", "/accounts/sign-up/"],
+    "customer": ["/threads/new/", "/threads/{thread}/", "/usage/", "/invoices/", "/memories/"],
+    "operator": ["/inbox/", "/inbox/{thread}/"],
+    "tester": ["/admin/playground/", "/admin/playground/threads/{thread}/"],
+}
+
+
+@pytest.fixture(scope="module")
+def people(site: Site) -> dict[str, Person | None]:
+    return {"nobody": None, "customer": site.person("axel"), "operator": site.operator("axa"), "tester": site.tester("axton")}
+
+
+@pytest.fixture(scope="module")
+def rich_thread(people: dict[str, Person | None]) -> str:
+    """Something of everything that a thread shows."""
+    customer = people["customer"]
+    assert customer
+    thread = customer.new_thread("banker")
+    with customer.tab(thread) as tab:
+        run = customer.ask(thread, RICH)
+        tab.until(lambda: tab.ended(run))
+    customer.ask(thread, "[[fault=401]]")
+    customer.ask(thread, '[[tool=check_balance {}]][[tool=transfer {"source":"savings","target":"holidays","amount":500}]][[next]]Done.')
+    return thread
+
+
+def settled(page: Page) -> None:
+    """Wait until the page shows what it has to show."""
+    if page.locator("#badge").count():
+        expect(page.locator("#badge")).to_have_text("Live")
+    if page.locator("#messages").count():
+        expect(page.locator("#messages .answer").last).to_be_visible()
+    if page.locator("#inspector").count():
+        expect(page.locator("#inspected")).to_be_visible()
+        expect(page.locator("#why tr").first).to_be_attached()
+        page.evaluate("() => { for (const each of document.querySelectorAll('#inspector details')) each.open = true; }")

@@ -6,39 +6,14 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Enter
+from tests.browser.conftest import LOOKED_AT, Enter, settled
 from tests.browser.test_hostile import TOO_WIDE
 from tests.browser.test_lists import PHONE
-from tests.browser.test_playground import answered
-from tests.site import Person, Site
+from tests.site import Person
 
 # Not "preload": it would fetch style sheets by addresses that are not ours.
 RULES = {"preload": False, "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]}}
 LOOKS: list[dict[str, Any]] = [{"color_scheme": "light"}, {"color_scheme": "dark"}, {"color_scheme": "light", **PHONE}]
-RICH = r"""[[reasoning=5 text="# Head\n\n- [x] done\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n> said\n\n```python\nx = 1 # note\n```\n\n$x^2$ and [a link](https://example.org)"]]"""
-LOOKED_AT = {
-    "nobody": ["/accounts/sign-in/", "/accounts/sign-up/"],
-    "customer": ["/threads/new/", "/threads/{thread}/", "/usage/", "/invoices/", "/memories/"],
-    "operator": ["/inbox/", "/inbox/{thread}/"],
-    "tester": ["/admin/playground/", "/admin/playground/threads/{thread}/"],
-}
-
-
-@pytest.fixture(scope="module")
-def people(site: Site) -> dict[str, Person | None]:
-    return {"nobody": None, "customer": site.person("axel"), "operator": site.operator("axa"), "tester": site.tester("axton")}
-
-
-@pytest.fixture(scope="module")
-def thread(people: dict[str, Person | None]) -> str:
-    """Something of everything that a thread shows."""
-    customer = people["customer"]
-    assert customer
-    thread = customer.new_thread("banker")
-    answered(customer, thread, RICH)
-    customer.ask(thread, "[[fault=401]]")
-    customer.ask(thread, '[[tool=check_balance {}]][[tool=transfer {"source":"savings","target":"holidays","amount":500}]][[next]]Done.')
-    return thread
 
 
 def check(page: Page) -> None:
@@ -48,33 +23,22 @@ def check(page: Page) -> None:
     assert not told, "\n".join([page.url, *told])
 
 
-def settled(page: Page) -> None:
-    if page.locator("#badge").count():
-        expect(page.locator("#badge")).to_have_text("Live")
-    if page.locator("#messages").count():
-        expect(page.locator("#messages .answer").last).to_be_visible()
-    if page.locator("#inspector").count():
-        expect(page.locator("#inspected")).to_be_visible()
-        expect(page.locator("#why tr").first).to_be_attached()
-        page.evaluate("() => { for (const each of document.querySelectorAll('#inspector details')) each.open = true; }")
-
-
 @pytest.mark.parametrize("look", LOOKS)
 @pytest.mark.parametrize("who", LOOKED_AT)
-def test_pages(enter: Enter, people: dict[str, Person | None], thread: str, who: str, look: dict[str, Any]) -> None:
+def test_pages(enter: Enter, people: dict[str, Person | None], rich_thread: str, who: str, look: dict[str, Any]) -> None:
     tab = enter(people[who], bypass_csp=True, **look)
     for path in LOOKED_AT[who]:
-        page = tab.open(path.format(thread=thread))
+        page = tab.open(path.format(thread=rich_thread))
         settled(page)
         check(page)
 
 
 @pytest.mark.parametrize("who", LOOKED_AT)
-def test_at_400_percent_nothing_is_cut_off(enter: Enter, people: dict[str, Person | None], thread: str, who: str) -> None:
+def test_at_400_percent_nothing_is_cut_off(enter: Enter, people: dict[str, Person | None], rich_thread: str, who: str) -> None:
     """A window of 1280 × 1024 at 400 % is as wide as this (WCAG 1.4.10)."""
     tab = enter(people[who], viewport={"width": 320, "height": 256})
     for path in LOOKED_AT[who]:
-        page = tab.open(path.format(thread=thread))
+        page = tab.open(path.format(thread=rich_thread))
         settled(page)
         assert page.evaluate(TOO_WIDE) == [], path
         if page.locator("#text").count():
@@ -84,8 +48,8 @@ def test_at_400_percent_nothing_is_cut_off(enter: Enter, people: dict[str, Perso
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_a_thread_and_what_opens_in_it(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
-    page = enter(people["customer"], bypass_csp=True, **look).open(f"/threads/{thread}/")
+def test_a_thread_and_what_opens_in_it(enter: Enter, people: dict[str, Person | None], rich_thread: str, look: dict[str, Any]) -> None:
+    page = enter(people["customer"], bypass_csp=True, **look).open(f"/threads/{rich_thread}/")
     settled(page)
     page.evaluate("() => { for (const each of document.querySelectorAll('#messages details')) each.open = true; }")
     check(page)
@@ -106,8 +70,8 @@ def test_a_thread_and_what_opens_in_it(enter: Enter, people: dict[str, Person | 
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_two_answers_in_the_playground(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
-    page = enter(people["tester"], bypass_csp=True, **look).open(f"/admin/playground/threads/{thread}/")
+def test_two_answers_in_the_playground(enter: Enter, people: dict[str, Person | None], rich_thread: str, look: dict[str, Any]) -> None:
+    page = enter(people["tester"], bypass_csp=True, **look).open(f"/admin/playground/threads/{rich_thread}/")
     settled(page)
     page.locator("#text").fill("[[text=once]]")
     page.keyboard.press("Enter")
@@ -119,10 +83,10 @@ def test_two_answers_in_the_playground(enter: Enter, people: dict[str, Person | 
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_what_a_link_shows(enter: Enter, people: dict[str, Person | None], thread: str, look: dict[str, Any]) -> None:
+def test_what_a_link_shows(enter: Enter, people: dict[str, Person | None], rich_thread: str, look: dict[str, Any]) -> None:
     customer = people["customer"]
     assert customer
     tab = enter(None, bypass_csp=True, **look)
-    tab.page.goto(customer.post(f"/threads/{thread}/links").json()["url"])
+    tab.page.goto(customer.post(f"/threads/{rich_thread}/links").json()["url"])
     expect(tab.page.locator(".shared .prose").last).to_be_visible()
     check(tab.page)

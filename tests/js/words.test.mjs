@@ -6,6 +6,8 @@ import { test } from "node:test";
 const root = new URL("../../", import.meta.url);
 const carried = {
   Copy: "Kopieren", "%(count)s source": ["%(count)s Quelle", "%(count)s Quellen"], "The tool failed.": "Das Werkzeug ist gescheitert.",
+  "Your budget for this month is used up (%(spent)s of %(amount)s %(currency)s). The next one begins on %(day)s.":
+    "Ihr Budget für diesen Monat ist aufgebraucht (%(spent)s von %(amount)s %(currency)s). Das nächste beginnt am %(day)s.",
   "The model's server failed (%(status)s).": "Der Server des Modells hat versagt (%(status)s).",
 };
 globalThis.document = { documentElement: { lang: "de" }, getElementById: () => ({ textContent: JSON.stringify(carried) }) };
@@ -35,6 +37,8 @@ test("places are filled, each as often as it is there; numbers as one writes the
 test("what went wrong is said in German if it is one of our own errors", () => {
   assert.equal(said("The tool failed."), "Das Werkzeug ist gescheitert.");
   assert.equal(said("The model's server failed (503)."), "Der Server des Modells hat versagt (503).");
+  assert.equal(said("Your budget for this month is used up (999.50 of 1000.00 USD). The next one begins on December 1."),
+    "Ihr Budget für diesen Monat ist aufgebraucht (999,50 von 1.000,00 USD). Das nächste beginnt am 1. Dezember.");
   assert.deepEqual(["No such city.", "", undefined, null].map(said), ["No such city.", "", undefined, null]);
 });
 
