@@ -105,7 +105,7 @@ def _columns(places: Sequence[datetime], rows: Any, text: str, form: str, order:
         layers.setdefault(gettext(name), {})[at] = number
 
     def say(at: datetime, name: str, number: int) -> str:
-        return gettext(text) % {"at": f"{at:{form}}", "name": name, "number": grouped(number)}
+        return gettext(text) % {"at": f"{timezone.localtime(at):{form}}", "name": name, "number": grouped(number)}
 
     return charts.bars(places, layers, say, [gettext(name) for name in order])
 

@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_noop, override
 
 from threads.models import User
+from threads.models.people import ZONES
 
 API_ERRORS = {
     404: ("not_found", gettext_noop("There is no such thing here.")),
@@ -32,14 +33,16 @@ def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
 
 
 def in_their_terms(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
-    """Whoever is signed in has pages in the language they chose, or else in the browser's, and with the days of their time zone."""
+    """Whoever is signed in has pages in the language they chose, or else in the browser's, and with the days of their time zone, or else of
+    the browser's."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         user = request.user
         if not isinstance(user, User):
             return get_response(request)
         language = user.language if user.language in dict(settings.LANGUAGES) else get_language()
-        with override(language), timezone.override(user.time_zone):
+        zone = user.time_zone or request.COOKIES.get("time_zone", "")  # which the chat's pages set
+        with override(language), timezone.override(zone if zone in ZONES else None):
             response = get_response(request)
         response.headers.setdefault("Content-Language", language or settings.LANGUAGE_CODE)
         return response

@@ -201,7 +201,10 @@ def test_who_chose_a_language_has_it_everywhere(alice: User, client_of: ClientOf
 def test_days_are_those_of_ones_time_zone(alice: User, client_of: ClientOf) -> None:
     memory = Memory.objects.create(user=alice, text="I have two cats.")
     Memory.objects.filter(pk=memory.pk).update(created_at=datetime(2026, 5, 5, 23, 30, tzinfo=UTC))
-    assert "5 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
+    client = client_of(alice)
+    for zone, day in (("", "5 May 2026"), ("Europe/Berlin", "6 May 2026"), ("../Mars", "5 May 2026")):
+        client.cookies["time_zone"] = zone
+        assert day in client.get("/memories/", **in_("en")).content.decode(), zone
     User.objects.filter(pk=alice.pk).update(time_zone="Europe/Berlin")
     assert "6 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
 

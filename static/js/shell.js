@@ -25,6 +25,7 @@ export function startShell({ currentId = null, onState = () => {}, onFrame = () 
     onFrame(frame);
   };
   new LiveSocket({ address: () => "/ws/me/", onFrame: take, onState, onGone: (code) => code === 4401 && signIn() });
+  document.cookie = `time_zone=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax`; // for pages that the server makes
   startPanes();
   document.querySelector(".sidebar-foot").addEventListener("submit", forgetDrafts);
   startCommands({ own: commands, threads: () => [...list.threads.values()].sort((a, b) => (a.last_activity < b.last_activity ? 1 : -1)) });

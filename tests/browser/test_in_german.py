@@ -97,6 +97,17 @@ def test_people_choose(enter: Enter, site: Site, size: dict[str, Any]) -> None:
     expect(page.get_by_text("Who should answer?")).to_be_visible()
 
 
+def test_days_are_the_readers(enter: Enter, site: Site) -> None:
+    person = site.person("grete")
+    site.query(
+        "INSERT INTO threads_memory (user_id, text, created_at) SELECT id, 'Two cats', '2026-05-05 23:30Z' FROM threads_user WHERE username = 'grete'"
+    )
+    page = enter(person, timezone_id="Pacific/Auckland").open("/threads/new/")
+    expect(page.locator("#badge")).to_have_text("Live")
+    page.goto(f"{site.url}/memories/")
+    expect(page.locator("time")).to_have_text("6 May 2026")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_two_people_each_in_their_language(enter: Enter, site: Site, size: dict[str, Any]) -> None:
     anna, ben = site.person("anna-de"), site.person("ben-en")

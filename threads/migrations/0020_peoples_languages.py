@@ -19,8 +19,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='user',
             name='time_zone',
-            field=models.CharField(default='UTC', help_text='Pages made by the server have its days.', max_length=64, validators=[threads.models.people.is_zone]),
+            field=models.CharField(blank=True, default='', max_length=64, validators=[threads.models.people.is_zone]),
         ),
-        # Nobody had chosen one yet: every row had the default.
-        migrations.RunSQL("UPDATE threads_user SET language = '' WHERE language = 'en'", migrations.RunSQL.noop),
+        # Neither was of any use yet: the rows have the defaults.
+        migrations.RunSQL(
+            "UPDATE threads_user SET language = CASE language WHEN 'en' THEN '' ELSE language END,"
+            " time_zone = CASE time_zone WHEN 'UTC' THEN '' ELSE time_zone END WHERE language = 'en' OR time_zone = 'UTC'",
+            migrations.RunSQL.noop,
+        ),
     ]

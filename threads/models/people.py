@@ -10,10 +10,12 @@ from django.utils.translation import gettext
 
 from threads.ids import uuid7
 
+ZONES = available_timezones()
+
 
 def is_zone(name: str) -> None:
     """Refuse what is no time zone."""
-    if name not in available_timezones():
+    if name not in ZONES:
         raise ValidationError(gettext("There is no time zone “%(name)s”. Write it as Europe/Oslo.") % {"name": name})
 
 
@@ -26,9 +28,9 @@ class User(AbstractUser):
     """A person. Facts about money live elsewhere, on the account."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Empty: what the browser asks for.
+    # Empty: as the browser has them.
     language = models.CharField(max_length=16, default="", blank=True, choices=languages)
-    time_zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text="Pages made by the server have its days.")
+    time_zone = models.CharField(max_length=64, default="", blank=True, validators=[is_zone])
     # What agents were told to remember of the person, by name.
     preferences = models.JSONField(default=dict, blank=True)
 
