@@ -134,20 +134,23 @@ export class Desk {
     const made = await request("POST", `/api/runs/${run.id}/retry`);
     store.adopt(rowsOf(made));
     this.tried = { thread: this.tried.thread, run: made.run.id };
-    this.inspected = made.run.id;
     this.comparison.follow(made.run.id);
-    this.readLater();
+    await this.inspectNew(made.run.id);
   }
 
   get steps() {
     return this.found?.messages.filter((row) => row.role === "assistant") ?? [];
   }
 
-  /** Reads the inspected run anew; what a later reading has overtaken is dropped. */
-  async read() {
-    const reading = (this.reads += 1);
+  /** Reads the inspected run anew; a reading that a later one has overtaken is done when that one is. */
+  read() {
+    this.reading = this.readFor(++this.reads);
+    return this.reading;
+  }
+
+  async readFor(reading) {
     const found = await request("GET", `${api}/runs/${this.inspected}`);
-    if (reading !== this.reads) return;
+    if (reading !== this.reads) return this.reading;
     const before = this.found;
     this.found = found;
     // A request is kept when its model call is over.
@@ -213,11 +216,16 @@ export class Desk {
       this.what = what;
       this.tried = { thread: made.thread.id, run: made.run.id };
       this.comparison.show(before, this.tried);
-      this.inspected = made.run.id;
       at("comparison").scrollIntoView({ block: "start" });
-      await this.read();
-      await this.look(this.steps[0] ?? null);
+      await this.inspectNew(made.run.id);
     });
+  }
+
+  /** Looks at a run that was begun just now. */
+  async inspectNew(run) {
+    this.inspected = run;
+    await this.read();
+    if (this.inspected === run) await this.look(this.steps[0] ?? null);
   }
 
   /**

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import Enter
 from tests.browser.test_lists import PHONE
@@ -50,6 +50,33 @@ def test_from_a_person_to_what_their_agent_was_told(enter: Enter, site: Site, te
     # What happens meanwhile is there at once.
     customer.ask(thread, "[[text=Rain]]")
     expect(desk.locator(".answer").last).to_contain_text("Rain")
+
+
+def test_the_first_look_at_a_trial_is_overtaken(enter: Enter, site: Site, tess: Person) -> None:
+    customer = site.person("patience")
+    thread = customer.new_thread("story")
+    answered(customer, thread, "[[text=once]]")
+    desk = enter(tess).open(f"/admin/playground/threads/{thread}/")
+    opened(desk)
+    [known] = customer.get(f"/threads/{thread}/messages?view=rows")["runs"]
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        """The first one is answered when the second one has been asked, and that one later."""
+        if known["id"] in route.request.url:
+            return route.continue_()
+        held.append(route)
+        if len(held) == 2:
+            held[0].continue_()
+        elif len(held) > 2:
+            route.continue_()
+
+    desk.route("**/api/playground/runs/*", hold)
+    desk.get_by_role("button", name="Answer again with these options").click()
+    expect(desk.locator("#trial-state")).to_have_text("The answer is there: succeeded.")
+    desk.wait_for_timeout(1_000)
+    held[1].continue_()
+    expect(desk.locator("#size")).to_contain_text("no difference")
 
 
 @pytest.mark.parametrize("size", [{}, PHONE])
