@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from agents import services
 from agents.models import RequestLog, RoutingSample
@@ -21,12 +22,13 @@ from agents.registry import all_agents
 from threads.access import OPERATE
 from threads.admin import RecordAdmin
 from threads.models import Run
+from threads.words import grouped, localized
 
 
 class WhyFilter(admin.SimpleListFilter):
     """Runs by why they failed."""
 
-    title, parameter_name = "why it failed", "why"
+    title, parameter_name = _("why it failed"), "why"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The reasons of the last week."""
@@ -49,26 +51,26 @@ class RunAdmin(RecordAdmin):
     search_fields = ("id", "thread__id", "requested_by__username", "worker")
     actions = ("stop",)
 
-    @admin.display(description="took")
+    @admin.display(description=_("took"))
     def took(self, run: Run) -> str:
         """From its beginning to its end, or until now."""
-        return f"{((run.ended_at or timezone.now()) - run.started_at).total_seconds():.1f} s" if run.started_at else ""
+        return localized(f"{((run.ended_at or timezone.now()) - run.started_at).total_seconds():.1f} s") if run.started_at else ""
 
-    @admin.display(description="tokens")
+    @admin.display(description=_("tokens"))
     def tokens(self, run: Run) -> str:
         """All of them."""
-        return f"{run.usage['total']:,}" if run.usage.get("total") else ""
+        return grouped(run.usage["total"]) if run.usage.get("total") else ""
 
-    @admin.display(description="look into it")
+    @admin.display(description=_("look into it"))
     def look_into_it(self, run: Run) -> str:
         """Where it can be understood."""
-        return format_html('<a href="{}">playground</a>', reverse("playground-thread", args=[run.thread_id]))
+        return format_html('<a href="{}">{}</a>', reverse("playground-thread", args=[run.thread_id]), gettext("playground"))
 
     def has_stop_permission(self, request: HttpRequest) -> bool:
         """For who may operate threads."""
         return request.user.has_perm(OPERATE)
 
-    @admin.action(description="Stop the chosen runs", permissions=["stop"])
+    @admin.action(description=_("Stop the chosen runs"), permissions=["stop"])
     def stop(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         """What they have said is kept. Asks once more."""
         # By their ids alone: meanwhile a queued one may run, and the list's filter not have it any more.
@@ -79,7 +81,7 @@ class RunAdmin(RecordAdmin):
             return render(request, "admin/confirm.html", self.admin_site.each_context(request) | asked | chosen)
         for run in live:
             services.stop(run)
-        self.message_user(request, f"{len(live)} stopped.")
+        self.message_user(request, gettext("%(number)s stopped.") % {"number": len(live)})
         return None
 
 
@@ -97,7 +99,8 @@ class RoutingSampleForm(forms.ModelForm):
     """Who answers is chosen from those there are."""
 
     answered_by = forms.ChoiceField(
-        choices=lambda: [(HUMAN, "A person"), *((agent.name, agent.title or agent.name) for agent in all_agents())]
+        label=_("Answered by"),
+        choices=lambda: [(HUMAN, gettext("A person")), *((agent.name, agent.title or agent.name) for agent in all_agents())],
     )
 
     class Meta:

@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from pgvector.django import CosineDistance, VectorField
 
 from agents.embedding import embed
@@ -64,7 +65,7 @@ class RoutingSample(models.Model):
     """A question, and who should answer such questions: `human`, or an agent's name. See `agents.routing.by_samples`."""
 
     question = models.TextField(max_length=2000)
-    answered_by = models.CharField(max_length=100, help_text="human, or the name of an agent")
+    answered_by = models.CharField(max_length=100, help_text=_("human, or the name of an agent"))
     vector = VectorField(null=True, editable=False)
     embedded_as = models.CharField(max_length=200, default="", editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

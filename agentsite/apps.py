@@ -8,5 +8,6 @@ class SiteConfig(AppConfig):
     verbose_name = "Site"
 
     def ready(self) -> None:
-        """Register the checks; they need every model loaded."""
+        """Register the checks and name things in the reader's language; both need every model loaded."""
         import_module("agentsite.checks")
+        import_module("agentsite.names").translate_names()

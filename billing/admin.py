@@ -3,14 +3,16 @@
 from decimal import Decimal
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.urls import path
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.dashboard import dashboard
+from billing.forms import NoteForm
 from billing.invoicing import finalise, settle
 from billing.models import (
     SITE,
@@ -37,14 +39,16 @@ from billing.models import (
     UsageRecord,
     WebhookEvent,
 )
-from billing.notes import refusal, take_off
+from billing.models.invoice import WITHIN
+from billing.notes import take_off
 from billing.pricing import priced_call
 from threads.admin import RecordAdmin
+from threads.words import localized
 
 
 def _exactly(amounts: list[Decimal | None], currency: str) -> str:
     known = [amount for amount in amounts if amount is not None]
-    return f"{sum(known, Decimal(0)).normalize():f} {currency}" if len(known) == len(amounts) else "no price is known"
+    return localized(f"{sum(known, Decimal(0)).normalize():f} {currency}") if len(known) == len(amounts) else gettext("no price is known")
 
 
 @admin.register(UsageRecord)
@@ -56,12 +60,12 @@ class UsageRecordAdmin(RecordAdmin):
     search_fields = ("user_id", "thread_id", "run_id", "agent", "model")
     readonly_fields = ("costs_us", "customer_pays")
 
-    @admin.display(description="Costs us")
+    @admin.display(description=_("Costs us"))
     def costs_us(self, record: UsageRecord) -> str:
         """By the prices of its moment, exactly."""
         return _exactly([each.cost for each in priced_call(record, settings.CURRENCY)], settings.CURRENCY)
 
-    @admin.display(description="The customer pays")
+    @admin.display(description=_("The customer pays"))
     def customer_pays(self, record: UsageRecord) -> str:
         """The same, with the plan that they have now; before tax and what the plan includes."""
         account = Account.objects.filter(pk=record.user_id or SITE).select_related("plan").first() or Account()
@@ -277,7 +281,7 @@ class InvoiceAdmin(RecordAdmin):
         """Whoever may change invoices, although nobody may by hand."""
         return admin.ModelAdmin.has_change_permission(self, request)
 
-    @admin.action(description="Make drafts final", permissions=["act"])
+    @admin.action(description=_("Make drafts final"), permissions=["act"])
     def make_final(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """They get their numbers."""
         done = 0
@@ -287,24 +291,24 @@ class InvoiceAdmin(RecordAdmin):
                 done += 1
             except ValueError as error:
                 self.message_user(request, str(error), messages.ERROR)
-        self.message_user(request, f"{done} are final now.")
+        self.message_user(request, gettext("%(number)s are final now.") % {"number": done})
 
-    @admin.action(description="Mark as paid", permissions=["act"])
+    @admin.action(description=_("Mark as paid"), permissions=["act"])
     def mark_paid(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """The money is there."""
         self._become(request, queryset, Invoice.Status.PAID)
 
-    @admin.action(description="Mark payment as failed", permissions=["act"])
+    @admin.action(description=_("Mark payment as failed"), permissions=["act"])
     def mark_failed(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """It is not."""
         self._become(request, queryset, Invoice.Status.FAILED)
 
-    @admin.action(description="Ask for payment again", permissions=["act"])
+    @admin.action(description=_("Ask for payment again"), permissions=["act"])
     def try_again(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """After a payment failed."""
         self._become(request, queryset, Invoice.Status.PENDING)
 
-    @admin.action(description="Void: bill it anew", permissions=["act"])
+    @admin.action(description=_("Void: bill it anew"), permissions=["act"])
     def void(self, request: HttpRequest, queryset: "QuerySet[Invoice]") -> None:
         """It should not have been made."""
         self._become(request, queryset, Invoice.Status.VOID)
@@ -317,26 +321,7 @@ class InvoiceAdmin(RecordAdmin):
                 done += 1
             except ValueError as error:
                 self.message_user(request, str(error), messages.ERROR)
-        self.message_user(request, f"{done} are now: {status.label.lower()}.")
-
-
-class NoteForm(forms.ModelForm):
-    """A credit note before it is one."""
-
-    is_refunded = forms.BooleanField(required=False, label="Given back", help_text="Some other way: it does not become credit.")
-
-    class Meta:
-        model = CreditNote
-        fields = ("invoice", "net", "reason")
-
-    def clean(self) -> dict[str, Any]:
-        """Not more than the invoice has; nobody else takes off any meanwhile."""
-        facts = super().clean() or {}
-        if "invoice" in facts and "net" in facts:
-            invoice = Invoice.objects.select_for_update().get(pk=facts["invoice"].pk)
-            if refused := refusal(invoice, facts["net"]):
-                raise forms.ValidationError({"net": refused})
-        return facts
+        self.message_user(request, gettext("%(number)s are now: %(status)s.") % {"number": done, "status": WITHIN[status]})
 
 
 @admin.register(CreditNote)

@@ -14,9 +14,11 @@ from uuid import UUID
 from django.conf import settings
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from billing import credits
 from billing.models import SITE, Account, Invoice, InvoiceEvent, InvoiceLine, Payment, Series, TaxRate, UsageRecord
+from billing.models.invoice import WITHIN
 from billing.periods import Month
 from billing.pricing import EXACT, Priced, Rate, priced, unpriced
 from threads.errors import AgentError
@@ -107,7 +109,7 @@ def finalise(found: Invoice, by: UUID | None = None) -> None:
     it is no draft any more."""
     _lock(found.account_id)
     if not Invoice.objects.filter(pk=found.pk, status=Invoice.Status.DRAFT).exists():
-        raise ValueError("This draft was made final, or made anew, by somebody else meanwhile.")
+        raise ValueError(gettext("This draft was made final, or made anew, by somebody else meanwhile."))
     found.number = Series.take(settings.INVOICE_SERIES)
     found.final_at = timezone.now()
     found.credited = credits.pay(found)
@@ -128,15 +130,16 @@ def settle(number: str, status: Invoice.Status, *, by: UUID | None = None, note:
     """
     found = Invoice.objects.select_for_update().filter(number=number).first()
     if found is None:
-        raise ValueError(f"There is no invoice {number}.")
+        raise ValueError(gettext("There is no invoice %(number)s.") % {"number": number})
     if found.status == status:
         if status == Invoice.Status.PENDING:
             Payment.objects.order(found)
         return found
     if found.status not in BECOMES[status]:
-        raise ValueError(f"Invoice {number} is {found.get_status_display().lower()}: it cannot become {status.label.lower()}.")
+        states = {"number": number, "old": WITHIN[found.status], "new": WITHIN[status]}
+        raise ValueError(gettext("Invoice %(number)s is %(old)s: it cannot become %(new)s.") % states)
     if status == Invoice.Status.VOID and found.notes.exists():
-        raise ValueError(f"Invoice {number} has credit notes: take off the rest by another one.")
+        raise ValueError(gettext("Invoice %(number)s has credit notes: take off the rest by another one.") % {"number": number})
     found.status, found.paid_at = status, timezone.now() if status == Invoice.Status.PAID else None
     found.save(update_fields=["status", "paid_at"])
     if status == Invoice.Status.VOID:

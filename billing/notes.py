@@ -5,10 +5,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
+from django.utils.translation import gettext
 
 from billing.invoicing import coin, round_half_up, settle
 from billing.models import Credit, CreditNote, Invoice, Series
+from billing.models.invoice import WITHIN
 from billing.models.note import REASONS
+from threads.words import localized
 
 
 def left(invoice: Invoice) -> Decimal:
@@ -19,11 +22,14 @@ def left(invoice: Invoice) -> Decimal:
 def refusal(invoice: Invoice, net: Decimal) -> str:
     """Why so much cannot be taken off it; empty if it can."""
     if invoice.status in (Invoice.Status.DRAFT, Invoice.Status.VOID):
-        return f"Invoice {invoice} is {invoice.get_status_display().lower()}: there is nothing to take off."
+        about = {"invoice": invoice, "status": WITHIN[invoice.status]}
+        return gettext("Invoice %(invoice)s is %(status)s: there is nothing to take off.") % about
     if net > left(invoice):
-        return f"Of invoice {invoice} only {left(invoice).quantize(coin(invoice.currency)):f} {invoice.currency} are left, without tax."
+        about = {"invoice": invoice, "amount": f"{localized(f'{left(invoice).quantize(coin(invoice.currency)):f}')} {invoice.currency}"}
+        return gettext("Of invoice %(invoice)s only %(amount)s are left, without tax.") % about
     if net <= 0 or net != net.quantize(coin(invoice.currency)):
-        return f"{net:f} is no amount of {invoice.currency} that can be taken off."
+        about = {"amount": localized(f"{net:f}"), "currency": invoice.currency}
+        return gettext("%(amount)s is no amount of %(currency)s that can be taken off.") % about
     return ""
 
 
@@ -36,11 +42,11 @@ def take_off(number: str, net: Decimal, reason: str, *, by: UUID | None = None, 
     """
     invoice = Invoice.objects.select_for_update().filter(number=number).first()
     if invoice is None:
-        raise ValueError(f"There is no invoice {number}.")
+        raise ValueError(gettext("There is no invoice %(number)s.") % {"number": number})
     if refused := refusal(invoice, net):
         raise ValueError(refused)
     if not 0 < len(reason.strip()) <= REASONS:
-        raise ValueError(f"A credit note needs a reason of at most {REASONS} characters.")
+        raise ValueError(gettext("A credit note needs a reason of at most %(most)s characters.") % {"most": REASONS})
     notes = list(invoice.notes.all())
     # The tax of all notes until this one, less that of those before: notes of the whole net have the whole tax.
     until = sum((note.net for note in notes), net)

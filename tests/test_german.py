@@ -8,22 +8,34 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from gettext import GNUTranslations
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.conf import settings as configured
+from django.contrib.admin import site
+from django.contrib.admin.utils import quote
+from django.contrib.auth.models import Permission
 from django.core.management import call_command
-from django.test import Client
+from django.test import Client, RequestFactory
+from django.urls import reverse
 from django.utils import translation
+from django.utils.text import capfirst
 
+from agentsite.django_words import LABELS
+from agentsite.names import APPS, NAMES, OTHERWISE, OURS, SEVERAL
 from billing.budgets import BudgetExceeded, State
 from billing.documents import invoice_pdf
-from billing.models import Budget, Scope
+from billing.models import Budget, CreditUse, Invoice, Scope
+from billing.notes import take_off
 from billing.periods import Month
 from billing.templatetags.money import count, money
-from tests.test_credit_notes import bill
+from tests.admin_rows import row
+from tests.test_credit_notes import bill, numbered
 from threads.models import Memory, Thread, User
+from threads.permissions import named
 
 ClientOf = Callable[[User], Client]
 CATALOGS = configured.BASE_DIR / "locale" / "de" / "LC_MESSAGES"
@@ -228,3 +240,136 @@ def test_the_page_of_an_invoice_is_german_and_its_file_the_same_for_everybody(al
     with translation.override("de"):
         german = invoice_pdf(made)
     assert german == invoice_pdf(made)
+
+
+# --- The admin ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_list_of_names_is_that_of_the_models() -> None:
+    models = [model for label in OURS for model in apps.get_app_config(label).get_models(include_auto_created=True)]
+    fields = [field for model in models for field in model._meta.get_fields() if field.concrete and not field.auto_created]
+    with translation.override("en"):
+        found = {str(name) for model in models if model is not User for name in (model._meta.verbose_name, model._meta.verbose_name_plural)}
+        found |= {str(field.verbose_name) for field in fields if not field.model._meta.auto_created and field not in DJANGOS}
+        assert found - set(NAMES) == set() and set(NAMES) - found == set()
+        assert {str(apps.get_app_config(label).verbose_name) for label in OURS} == set(APPS)
+        assert sorted(NAMES, key=str.lower) == list(NAMES), "in order, so that one finds them"
+    with translation.override("de"):
+        used = {str(text) for model in models for text in (model._meta.verbose_name, model._meta.verbose_name_plural)}
+        used |= {str(field.verbose_name) for field in fields}
+        assert {str(text) for text in (*SEVERAL.values(), *OTHERWISE.values())} <= used
+
+
+# What a user is made of by Django.
+DJANGOS = [field for field in User._meta.get_fields() if field.name not in ("id", "language", "time_zone", "preferences")]
+# English words that stand there as data, or are German, too.
+DATA = {"Assistant", "Start", "answer", "read"}
+
+
+class Texts(HTMLParser):
+    """What a page says: its texts, each whole, and those of attributes."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.found: set[str] = set()
+        self.hidden = 0
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hidden += tag in ("script", "style")
+        told = dict(attrs)
+        spoken = [*("title", "placeholder", "aria-label"), *(["value"] if told.get("type") == "submit" else [])]
+        self.found |= {value for name in spoken if (value := told.get(name))}
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.found.add(" ".join(data.split()).rstrip(":").removeprefix("› "))
+
+
+def english() -> set[str]:
+    """What is said otherwise in German, as labels and headings have it."""
+    found = [entry.texts for entry in entries(CATALOGS / "django.po")]
+    other = {entry["msgid"] for entry in found if entry.get("msgstr") not in (None, entry["msgid"])}
+    german = {form(text) for entry in found for text in [entry.get("msgstr", "")] for form in (str, capfirst)}
+    return {form(text) for text in other for form in (str, capfirst)} - german - DATA
+
+
+def test_every_page_of_the_admin_is_german(alice: User, thread: Thread, client_of: ClientOf) -> None:
+    take_off(numbered(bill(alice, 1200)), Decimal(1), "x")
+    row(CreditUse)
+    operator = User.objects.create_superuser("admin")
+    client, request = client_of(operator), RequestFactory().get("/")
+    request.user = operator
+    addresses = ["/admin/", reverse("admin:billing_money")]
+    for model, pages in site._registry.items():
+        address = f"admin:{model._meta.app_label}_{model._meta.model_name}"
+        addresses += [reverse(f"{address}_changelist"), reverse(f"{address}_change", args=[quote(row(model).pk)])]
+        addresses += [reverse(f"{address}_add")] if pages.has_add_permission(request) else []
+        addresses += [reverse(f"{address}_delete", args=[quote(row(model).pk)])] if pages.has_delete_permission(request) else []
+    said = english()
+    assert {"Created at", "thread", "Whose months count.", "Awaiting Approval", "Make drafts final"} <= said
+    for address in addresses:
+        answer = client.get(address, **in_("de"))
+        page = answer.content.decode()
+        assert answer.status_code == 200 and '<html lang="de"' in page, address
+        assert Texts(page).found & said == set(), address
+
+
+def test_the_history_of_rows_is_german(alice: User, thread: Thread, client_of: ClientOf) -> None:
+    operator = User.objects.create_superuser("admin")
+    client, request = client_of(operator), RequestFactory().get("/")
+    request.user = operator
+    labels: set[str] = set()
+    with translation.override("en"):
+        for model, pages in site._registry.items():
+            if pages.has_change_permission(request, model()):
+                inlines = pages.get_inline_instances(request, model())
+                for form in (pages.get_form(request, model()), *(each.get_formset(request, model()).form for each in inlines)):
+                    labels |= {str(field.label) for field in form.base_fields.values()}
+    assert labels == set(LABELS)
+    memory = Memory.objects.create(user=alice, text="I have two cats.")
+    client.post(f"/admin/threads/memory/{memory.pk}/change/", {"user": str(alice.pk), "text": "Now three."}, **in_("en"))
+    page = client.get(f"/admin/threads/memory/{memory.pk}/history/", **in_("de")).content.decode()
+    assert "Text geändert." in Texts(page).found, page
+
+
+def test_permissions_are_called_as_django_does_and_in_german(alice: User, client_of: ClientOf) -> None:
+    every = list(Permission.objects.select_related("content_type"))
+    with translation.override("en"):
+        assert [named(permission) for permission in every] == [permission.name for permission in every]
+    client = client_of(User.objects.create_superuser("admin"))
+    for address in (f"/admin/threads/user/{alice.pk}/change/", "/admin/auth/group/add/"):
+        found = Texts(client.get(address, **in_("de")).content.decode()).found
+        assert {
+            "Unterhaltungen | Lauf | Lauf ansehen",
+            "Unterhaltungen | Unterhaltung | Jede Unterhaltung lesen und darin antworten",
+        } <= found
+        assert not [text for text in found if " | Can " in text]
+
+
+@pytest.mark.parametrize("page, filled, complaint", [
+    ("budget", {"kind": "site", "key": "x", "amount": "1"}, "Ein Budget der Website hat keinen Schlüssel; jedes andere sagt, wessen es ist."),
+    ("taxrate", {"region": "r", "percent": "1", "valid_0": "2026-02-01", "valid_1": "2026-02-01"}, "Das Ende liegt vor dem Anfang."),
+    ("plan", {"name": "p", "currency": "usd", "markup": "0"}, "Drei Großbuchstaben, etwa USD."),
+    ("limit", {"name": "l", "kind": "window", "per": "user", "rate": "1", "period": "1", "capacity": "1", "shards": "2"},
+     "Jeder Teilzähler muss mindestens eins fassen: Erhöhen Sie den Höchststand oder nehmen Sie weniger Teilzähler."),
+])  # fmt: skip
+def test_forms_of_the_admin_complain_in_german(page: str, filled: dict[str, str], complaint: str, alice: User, client_of: ClientOf) -> None:
+    client = client_of(User.objects.create_superuser("admin"))
+    answer = client.post(f"/admin/billing/{page}/add/", filled, **in_("de"))
+    assert complaint in Texts(answer.content.decode()).found, answer.content.decode()
+
+
+def test_actions_of_the_admin_tell_in_german_what_they_did(alice: User, client_of: ClientOf) -> None:
+    made, client = bill(alice, 1200), client_of(User.objects.create_superuser("admin"))
+
+    def told(action: str) -> set[str]:
+        chosen = {"action": action, "_selected_action": [str(made.pk)]}
+        return Texts(client.post("/admin/billing/invoice/", chosen, follow=True, **in_("de")).content.decode()).found
+
+    assert "Neuer Stand „Bezahlt“: 1." in told("mark_paid")
+    assert Invoice.objects.get().status == "paid"
+    assert "Rechnung INV-000001 hat den Stand „Bezahlt“ und kann nicht zu „Storniert“ wechseln." in told("void")

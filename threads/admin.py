@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin import EmptyFieldListFilter
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
+from django.contrib.auth.models import Group
 from django.core.exceptions import ValidationError
 from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
@@ -12,6 +14,8 @@ from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
+from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import gettext_lazy as _
 
 from threads.access import is_operator, is_tester
 from threads.deleting import delete_thread
@@ -35,8 +39,11 @@ from threads.models import (
     User,
 )
 from threads.models.api_key import Scope
+from threads.permissions import PermissionsMixin
 
 SHOWN = 30
+# Who said what names nobody.
+ROLES = (gettext_noop("assistant"), gettext_noop("user"))
 
 
 def may_read(user: User) -> bool:
@@ -46,15 +53,23 @@ def may_read(user: User) -> bool:
 
 def _words(message: Message) -> str:
     """A message in a few words."""
-    calls = f"({len(message.tool_call_ids)} × tool)" if message.is_tool else "…"
+    calls = gettext("(%(number)s × tool)") % {"number": len(message.tool_call_ids)} if message.is_tool else "…"
     return Truncator(message.text).chars(1000) or (f"({message.error['message']})" if message.error else calls)
 
 
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class GroupAdmin(PermissionsMixin, DjangoGroupAdmin):
+    """Groups of people."""
+
+
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin):
+class UserAdmin(PermissionsMixin, DjangoUserAdmin):
     """People."""
 
-    fieldsets = (*DjangoUserAdmin.fieldsets, ("Language and preferences", {"fields": ("language", "time_zone", "preferences")}))  # type: ignore[misc]
+    fieldsets = (*DjangoUserAdmin.fieldsets, (_("Language and preferences"), {"fields": ("language", "time_zone", "preferences")}))  # type: ignore[misc]
 
 
 class RecordAdmin(admin.ModelAdmin):
@@ -122,19 +137,22 @@ class ThreadAdmin(admin.ModelAdmin):
         said = ("look_at_it", "conversation")
         shown = said if may_read(request.user) else said[:1]  # type: ignore[arg-type]  # behind the admin's door
         rest = [name for name in self.get_fields(request, obj) if name not in said]
-        return [*([(None, {"fields": shown})] if obj else []), ("The thread", {"fields": rest})]
+        return [*([(None, {"fields": shown})] if obj else []), (_("The thread"), {"fields": rest})]
 
-    @admin.display(description="look at it")
+    @admin.display(description=_("look at it"))
     def look_at_it(self, thread: Thread) -> str:
         """Where it can be read, and where it can be looked into."""
-        links = ((reverse("thread", args=[thread.pk]), "chat"), (reverse("playground-thread", args=[thread.pk]), "playground"))
+        links = (
+            (reverse("thread", args=[thread.pk]), gettext("chat")),
+            (reverse("playground-thread", args=[thread.pk]), gettext("playground")),
+        )
         return format_html_join(" · ", '<a href="{}">{}</a>', links)
 
-    @admin.display(description="conversation")
+    @admin.display(description=_("conversation"))
     def conversation(self, thread: Thread) -> str:
         """What was said last, oldest first."""
         rows = thread.messages.select_related("author").filter(role__in=["user", "assistant"]).newest(SHOWN)
-        said = ((row.author.name if row.author else row.agent_name or row.role, row.created_at, _words(row)) for row in rows)
+        said = ((row.author.name if row.author else row.agent_name or gettext(row.role), row.created_at, _words(row)) for row in rows)
         lines = (f"{name} · {at:%Y-%m-%d %H:%M}\n{text}" for name, at, text in said)
         return format_html(
             '<div class="conversation">{}</div>', format_html_join("", "<p>{}</p>", ((linebreaksbr(line),) for line in lines))
@@ -181,14 +199,14 @@ class FeedbackAdmin(RecordAdmin):
     search_fields = ("comment", "message__thread__id", "user__username")
     date_hierarchy = "created_at"
 
-    @admin.display(description="answer")
+    @admin.display(description=_("answer"))
     def answer(self, feedback: Feedback) -> str:
         """Its first words, leading to them."""
         message = feedback.message
         address = reverse("thread", args=[message.thread_id])
         return format_html('<a href="{}#message-{}">{}</a>', address, message.pk, Truncator(message.text).chars(80) or "…")
 
-    @admin.display(description="agent", ordering="message__agent_name")
+    @admin.display(description=_("agent"), ordering="message__agent_name")
     def agent(self, feedback: Feedback) -> str:
         """Whose answer it is."""
         return feedback.message.agent_name
@@ -247,13 +265,13 @@ class ApiKeyForm(ModelForm):
     """A key to be issued."""
 
     user: User
-    scopes = MultipleChoiceField(choices=Scope.choices, initial=[Scope.WRITE])
+    scopes = MultipleChoiceField(label=_("Scopes"), choices=Scope.choices, initial=[Scope.WRITE])
 
     def clean_name(self) -> str:
         """A key takes the place of the one of its name."""
         name = str(self.cleaned_data["name"])
         if not self.user.is_superuser and ApiKey.objects.named(name).exclude(owner=self.user).exists():
-            raise ValidationError("Somebody else has a key of this name.")
+            raise ValidationError(gettext("Somebody else has a key of this name."))
         return name
 
 
@@ -298,12 +316,12 @@ class ApiKeyAdmin(admin.ModelAdmin):
         """Issue it, in place of a valid one of the same name."""
         key = ApiKey.objects.issue(obj.name, obj.owner, obj.scopes, obj.expires_at)
         obj.pk = ApiKey.objects.named(obj.name).get().pk
-        self.message_user(request, f"The key, shown only now: {key}", messages.WARNING)
+        self.message_user(request, gettext("The key, shown only now: %(key)s") % {"key": key}, messages.WARNING)
 
-    @admin.action(description="Revoke the chosen keys", permissions=["add"])
+    @admin.action(description=_("Revoke the chosen keys"), permissions=["add"])
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         """Close what they have open, too."""
-        self.message_user(request, f"{queryset.revoke()} revoked.")
+        self.message_user(request, gettext("%(number)s revoked.") % {"number": queryset.revoke()})
 
 
 @admin.register(ShareLink)
@@ -329,7 +347,7 @@ class FileAdmin(RecordAdmin):
     list_select_related = ("blob",)
     search_fields = ("name", "id", "blob__sha256", "owners__username", "messages__thread__id")
 
-    @admin.display(ordering="blob__size")
+    @admin.display(description=_("size"), ordering="blob__size")
     def size(self, file: File) -> int:
         """In bytes."""
         return file.blob.size

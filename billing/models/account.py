@@ -10,12 +10,14 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from threads.models.people import is_zone
 
 # What nobody in particular asked for is charged to the site itself.
 SITE = UUID(int=0)
-CURRENCY = RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")
+CURRENCY = RegexValidator("^[A-Z]{3}$", _("Three capital letters, as USD."))
 # A fee above it is a slip.
 MOST = Decimal(1_000_000)
 FEE = [MinValueValidator(Decimal(0)), MaxValueValidator(MOST)]
@@ -34,16 +36,16 @@ class Plan(models.Model):
         decimal_places=2,
         default=0,
         validators=[MinValueValidator(0), MaxValueValidator(1000)],
-        help_text="Percent on what a call costs us, where there is no price for customers.",
+        help_text=_("Percent on what a call costs us, where there is no price for customers."),
     )
     monthly_fee = models.DecimalField(max_digits=12, decimal_places=3, default=0, validators=FEE)
     included = models.DecimalField(
-        max_digits=12, decimal_places=3, default=0, validators=FEE, help_text="Usage worth so much in a month is not charged."
+        max_digits=12, decimal_places=3, default=0, validators=FEE, help_text=_("Usage worth so much in a month is not charged.")
     )
     trial_days = models.PositiveSmallIntegerField(
-        default=0, validators=[MaxValueValidator(365)], help_text="So many first days have no fee."
+        default=0, validators=[MaxValueValidator(365)], help_text=_("So many first days have no fee.")
     )
-    prepaid = models.BooleanField(default=False, help_text="Nothing is answered beyond the credit that is left.")
+    prepaid = models.BooleanField(default=False, help_text=_("Nothing is answered beyond the credit that is left."))
 
     class Meta:
         constraints = [
@@ -72,18 +74,18 @@ class Account(models.Model):
 
     id = models.UUIDField(primary_key=True)
     plan = models.ForeignKey(Plan, null=True, blank=True, on_delete=models.PROTECT, related_name="accounts")
-    plan_since = models.DateField(null=True, blank=True, help_text="Empty: since there is this account.")
-    zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text="Whose months count.")
+    plan_since = models.DateField(null=True, blank=True, help_text=_("Empty: since there is this account."))
+    zone = models.CharField(max_length=64, default="UTC", validators=[is_zone], help_text=_("Whose months count."))
     currency = models.CharField(max_length=3, default="USD", validators=[CURRENCY])
-    name = models.CharField(max_length=200, blank=True, help_text="As invoices have it.")
+    name = models.CharField(max_length=200, blank=True, help_text=_("As invoices have it."))
     address = models.TextField(blank=True, max_length=1000)
     customer = models.CharField(
-        max_length=255, blank=True, help_text="As the provider of payments calls it: invoices are charged there; empty: paid otherwise."
+        max_length=255, blank=True, help_text=_("As the provider of payments calls it: invoices are charged there; empty: paid otherwise.")
     )
     payment_method = models.CharField(
-        max_length=255, blank=True, help_text="Which one the provider charges; empty: the customer's default source, if they have one."
+        max_length=255, blank=True, help_text=_("Which one the provider charges; empty: the customer's default source, if they have one.")
     )
-    tax_region = models.CharField(max_length=50, blank=True, help_text="Whose tax is added; empty: none.")
+    tax_region = models.CharField(max_length=50, blank=True, help_text=_("Whose tax is added; empty: none."))
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     objects = AccountQuerySet.as_manager()
@@ -92,7 +94,7 @@ class Account(models.Model):
         constraints = [models.CheckConstraint(condition=Q(currency__regex="^[A-Z]{3}$"), name="account_currency_known")]
 
     def __str__(self) -> str:
-        return self.name or ("the site" if self.pk == SITE else str(self.pk))
+        return self.name or (gettext("the site") if self.pk == SITE else str(self.pk))
 
     @property
     def user_id(self) -> UUID | None:
@@ -121,6 +123,7 @@ class Account(models.Model):
         """A plan of another currency, or money of one, would make bills in two."""
         kept = Account.objects.filter(pk=self.pk).exclude(currency=self.currency)
         if kept.filter(Q(invoices__isnull=False) | Q(credits__isnull=False)).exists():
-            raise ValidationError({"currency": "An account that has invoices or credit keeps its currency."})
+            raise ValidationError({"currency": gettext("An account that has invoices or credit keeps its currency.")})
         if self.plan is not None and self.plan.currency != self.currency:
-            raise ValidationError({"plan": f"This plan is in {self.plan.currency}, the account in {self.currency}."})
+            currencies = {"theirs": self.plan.currency, "ours": self.currency}
+            raise ValidationError({"plan": gettext("This plan is in %(theirs)s, the account in %(ours)s.") % currencies})

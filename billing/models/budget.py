@@ -4,6 +4,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from threads.words import localized
 
 # Above it is a slip.
 MOST = 1_000_000_000
@@ -14,9 +18,9 @@ DIGITS, PLACES = 40, 20
 class Scope(models.TextChoices):
     """Whose money is counted. People are counted by what they pay, agents and the site by what we pay."""
 
-    USER = "user", "A user"
-    AGENT = "agent", "An agent"
-    SITE = "site", "The whole site"
+    USER = "user", _("A user")
+    AGENT = "agent", _("An agent")
+    SITE = "site", _("The whole site")
 
 
 class Budget(models.Model):
@@ -26,29 +30,32 @@ class Budget(models.Model):
     """
 
     class Kind(models.TextChoices):
-        USER = "user", "A user"
-        PLAN = "plan", "Each user of a plan"
-        AGENT = "agent", "An agent"
-        SITE = "site", "The whole site"
+        USER = "user", _("A user")
+        PLAN = "plan", _("Each user of a plan")
+        AGENT = "agent", _("An agent")
+        SITE = "site", _("The whole site")
 
     kind = models.CharField(max_length=10, choices=Kind)
-    key = models.CharField(max_length=100, blank=True, help_text="The user's id, the plan's or the agent's name; empty for the site.")
+    key = models.CharField(max_length=100, blank=True, help_text=_("The user's id, the plan's or the agent's name; empty for the site."))
     amount = models.DecimalField(max_digits=16, decimal_places=4, validators=[MinValueValidator(0), MaxValueValidator(MOST)])
     enabled = models.BooleanField(default=True)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["kind", "key"], name="budget_once", violation_error_message="There is such a budget already."),
+            models.UniqueConstraint(
+                fields=["kind", "key"], name="budget_once", violation_error_message=_("There is such a budget already.")
+            ),
             models.CheckConstraint(condition=Q(amount__gte=0, amount__lte=MOST), name="budget_not_absurd"),
             models.CheckConstraint(
                 condition=Q(kind="site", key="") | ~Q(kind="site") & ~Q(key=""),
                 name="budget_of_somebody",
-                violation_error_message="A budget of the site has no key; any other says whose it is.",
+                violation_error_message=_("A budget of the site has no key; any other says whose it is."),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} {self.key}".strip() + f": {self.amount:f} a month"
+        whose = f"{self.get_kind_display()} {self.key}".strip()
+        return gettext("%(whose)s: %(amount)s a month") % {"whose": whose, "amount": localized(f"{self.amount:f}")}
 
 
 class Spending(models.Model):
@@ -81,7 +88,7 @@ class Reservation(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
-        return f"{self.charge:f} for run {self.run_id}"
+        return gettext("%(amount)s for run %(run)s") % {"amount": localized(f"{self.charge:f}"), "run": self.run_id}
 
 
 class Alert(models.Model):
@@ -98,4 +105,4 @@ class Alert(models.Model):
         constraints = [models.UniqueConstraint(fields=["budget", "key", "month", "percent"], name="alert_once")]
 
     def __str__(self) -> str:
-        return f"{self.percent} % of {self.budget}"
+        return gettext("%(percent)s %% of %(budget)s") % {"percent": self.percent, "budget": self.budget}

@@ -1,14 +1,18 @@
 """Money that customers have ahead: what they paid in, or were given."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.account import MOST, Account
 from billing.models.invoice import Invoice
+from threads.words import localized
 
 
 class CreditQuerySet(models.QuerySet["Credit"]):
@@ -27,14 +31,14 @@ class Credit(models.Model):
     """So much of the account's currency, which pays its invoices until it is used up or expires. What was used stays on record."""
 
     class Kind(models.TextChoices):
-        GRANTED = "granted", "Given"
-        PURCHASED = "purchased", "Paid in"
-        RETURNED = "returned", "Paid before, and not owed"
+        GRANTED = "granted", _("Given")
+        PURCHASED = "purchased", _("Paid in")
+        RETURNED = "returned", _("Paid before, and not owed")
 
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="credits")
     kind = models.CharField(max_length=10, choices=Kind)
     amount = models.DecimalField(max_digits=18, decimal_places=3, validators=[MinValueValidator(Decimal("0.001")), MaxValueValidator(MOST)])
-    expires_on = models.DateField(null=True, blank=True, help_text="The last day on which it can be used; empty: it does not expire.")
+    expires_on = models.DateField(null=True, blank=True, help_text=_("The last day on which it can be used; empty: it does not expire."))
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -48,7 +52,15 @@ class Credit(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount:f} {self.account.currency}, {self.get_kind_display().lower()}"
+        return f"{localized(f'{self.amount:f}')} {self.account.currency}, {WITHIN.get(self.kind, self.kind)}"
+
+
+# What they are called within a sentence.
+WITHIN: dict[str, Any] = {
+    Credit.Kind.GRANTED: pgettext_lazy("within a sentence", "given"),
+    Credit.Kind.PURCHASED: pgettext_lazy("within a sentence", "paid in"),
+    Credit.Kind.RETURNED: pgettext_lazy("within a sentence", "paid before, and not owed"),
+}
 
 
 class CreditUse(models.Model):
@@ -65,4 +77,4 @@ class CreditUse(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount:f} on {self.invoice}"
+        return gettext("%(amount)s on %(invoice)s") % {"amount": localized(f"{self.amount:f}"), "invoice": self.invoice}

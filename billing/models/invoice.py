@@ -11,7 +11,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import F, Q, Sum
 from django.db.models.functions import Now
-from django.utils.translation import gettext_noop
+from django.utils.translation import gettext, pgettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.account import Account
 from billing.models.price import Same
@@ -35,7 +36,7 @@ class TaxRate(models.Model):
             ExclusionConstraint(
                 name="tax_once",
                 expressions=[(Same(F("region")), RangeOperators.OVERLAPS), ("valid", RangeOperators.OVERLAPS)],
-                violation_error_message="Another rate of this region is valid at the same time: end it first.",
+                violation_error_message=_("Another rate of this region is valid at the same time: end it first."),
             ),
         ]
 
@@ -46,7 +47,7 @@ class TaxRate(models.Model):
         """A range needs its beginning before its end."""
         valid: Any = self.valid
         if valid is not None and valid.lower is not None and valid.upper is not None and valid.lower >= valid.upper:
-            raise ValidationError({"valid": "It ends before it begins."})
+            raise ValidationError({"valid": gettext("It ends before it begins.")})
 
 
 class Series(models.Model):
@@ -91,11 +92,11 @@ class Invoice(models.Model):
     """What an account is asked to pay for a month. The database refuses any change of a final one but that of its state."""
 
     class Status(models.TextChoices):
-        DRAFT = "draft", gettext_noop("Draft")
-        PENDING = "pending", gettext_noop("To be paid")
-        PAID = "paid", gettext_noop("Paid")
-        FAILED = "failed", gettext_noop("Payment failed")
-        VOID = "void", gettext_noop("Void")
+        DRAFT = "draft", _("Draft")
+        PENDING = "pending", _("To be paid")
+        PAID = "paid", _("Paid")
+        FAILED = "failed", _("Payment failed")
+        VOID = "void", _("Void")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     account = models.ForeignKey(Account, on_delete=models.PROTECT, related_name="invoices")
@@ -139,7 +140,7 @@ class Invoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.number or f"draft {self.period:%Y-%m}"
+        return self.number or gettext("draft %(month)s") % {"month": f"{self.period:%Y-%m}"}
 
     @property
     def is_open(self) -> bool:
@@ -150,6 +151,16 @@ class Invoice(models.Model):
     def due(self) -> Decimal:
         """What is to be paid otherwise than by credit: less what credit notes took off it."""
         return self.total - self.credited - (self.notes.aggregate(sum=Sum("unpaid"))["sum"] or 0)
+
+
+# What they are called within a sentence.
+WITHIN: dict[str, Any] = {
+    Invoice.Status.DRAFT: pgettext_lazy("within a sentence", "draft"),
+    Invoice.Status.PENDING: pgettext_lazy("within a sentence", "to be paid"),
+    Invoice.Status.PAID: pgettext_lazy("within a sentence", "paid"),
+    Invoice.Status.FAILED: pgettext_lazy("within a sentence", "payment failed"),
+    Invoice.Status.VOID: pgettext_lazy("within a sentence", "void"),
+}
 
 
 class InvoiceLine(models.Model):
@@ -189,7 +200,7 @@ class Billed(models.Model):
         verbose_name_plural = "billed"
 
     def __str__(self) -> str:
-        return f"{self.usage_id} on {self.invoice_id}"
+        return gettext("%(usage)s on %(invoice)s") % {"usage": self.usage_id, "invoice": self.invoice_id}
 
 
 class InvoiceEvent(models.Model):

@@ -3,6 +3,8 @@
 from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 class Limit(models.Model):
@@ -13,26 +15,26 @@ class Limit(models.Model):
     """
 
     class Kind(models.TextChoices):
-        WINDOW = "window", "Fixed window"
-        BUCKET = "bucket", "Token bucket"
+        WINDOW = "window", _("Fixed window")
+        BUCKET = "bucket", _("Token bucket")
 
     class Counts(models.TextChoices):
-        MESSAGES = "messages", "Messages that are sent"
-        TOKENS = "tokens", "Tokens of model calls"
-        NOTHING = "", "What code takes by name"
+        MESSAGES = "messages", _("Messages that are sent")
+        TOKENS = "tokens", _("Tokens of model calls")
+        NOTHING = "", _("What code takes by name")
 
     class Per(models.TextChoices):
-        USER = "user", "Each user"
-        API_KEY = "api_key", "Each API key"
-        AGENT = "agent", "Each agent"
-        SITE = "site", "All together"
+        USER = "user", _("Each user")
+        API_KEY = "api_key", _("Each API key")
+        AGENT = "agent", _("Each agent")
+        SITE = "site", _("All together")
 
     name = models.CharField(max_length=50, primary_key=True)
     kind = models.CharField(max_length=10, choices=Kind)
     counts = models.CharField(max_length=10, choices=Counts, blank=True)
     per = models.CharField(max_length=10, choices=Per, default=Per.USER)
     rate = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
-    period = models.FloatField(validators=[MinValueValidator(0.001)], help_text="Seconds.")
+    period = models.FloatField(validators=[MinValueValidator(0.001)], help_text=_("Seconds."))
     capacity = models.PositiveBigIntegerField(validators=[MinValueValidator(1)])
     # Parts of the allowance that are counted apart, so that not everybody waits for one row.
     shards = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
@@ -44,17 +46,18 @@ class Limit(models.Model):
             models.CheckConstraint(
                 condition=Q(shards__lte=F("capacity")),
                 name="limit_shards_hold_something",
-                violation_error_message="Each shard has to hold at least one: raise the capacity, or use fewer shards.",
+                violation_error_message=_("Each shard has to hold at least one: raise the capacity, or use fewer shards."),
             ),
             models.CheckConstraint(
                 condition=~Q(counts="tokens", per="api_key"),
                 name="limit_tokens_have_no_key",
-                violation_error_message="A model call is made for a user, whatever key asked: count tokens per user, agent or site.",
+                violation_error_message=_("A model call is made for a user, whatever key asked: count tokens per user, agent or site."),
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.rate} / {self.period:g} s, at most {self.capacity}"
+        about = {"name": self.name, "rate": self.rate, "period": f"{self.period:g}", "capacity": self.capacity}
+        return gettext("%(name)s: %(rate)s / %(period)s s, at most %(capacity)s") % about
 
 
 class Allowance(models.Model):

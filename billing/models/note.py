@@ -4,6 +4,7 @@ from django.core.validators import MinValueValidator
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.credit import Credit
 from billing.models.invoice import Invoice
@@ -19,7 +20,7 @@ class CreditNote(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="notes")
     number = models.CharField(max_length=30, unique=True, editable=False)
-    net = models.DecimalField(max_digits=18, decimal_places=3, validators=[MinValueValidator(0)], help_text="Without tax.")
+    net = models.DecimalField(max_digits=18, decimal_places=3, validators=[MinValueValidator(0)], help_text=_("Without tax."))
     tax = models.DecimalField(max_digits=18, decimal_places=3, editable=False)
     total = models.DecimalField(max_digits=18, decimal_places=3, editable=False)
     reason = models.CharField(max_length=REASONS)

@@ -7,6 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.invoice import Invoice
 from threads.ids import uuid7
@@ -40,11 +42,11 @@ class Payment(models.Model):
     """One try to have an invoice paid. Its id is the key by which the provider knows a repeat."""
 
     class Status(models.TextChoices):
-        WAITING = "waiting", "To be sent"
-        SENT = "sent", "Under way"
-        SUCCEEDED = "succeeded", "Paid"
-        FAILED = "failed", "Failed"
-        DROPPED = "dropped", "Not needed any more"
+        WAITING = "waiting", _("To be sent")
+        SENT = "sent", _("Under way")
+        SUCCEEDED = "succeeded", _("Paid")
+        FAILED = "failed", _("Failed")
+        DROPPED = "dropped", _("Not needed any more")
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="payments")
@@ -76,7 +78,7 @@ class Payment(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.invoice}, attempt {self.attempt}"
+        return gettext("%(invoice)s, attempt %(attempt)s") % {"invoice": self.invoice, "attempt": self.attempt}
 
     @property
     def is_open(self) -> bool:

@@ -10,6 +10,8 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, Func, Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from billing.models.usage import TOKENS, UNITS
 
@@ -46,20 +48,20 @@ class Price(models.Model):
     """
 
     class Book(models.TextChoices):
-        CATALOG = "catalog", "What the provider asks, by the catalog"
-        COST = "cost", "What we pay, in place of the catalog's"
-        CHARGE = "charge", "What our customers pay"
+        CATALOG = "catalog", _("What the provider asks, by the catalog")
+        COST = "cost", _("What we pay, in place of the catalog's")
+        CHARGE = "charge", _("What our customers pay")
 
     book = models.CharField(max_length=10, choices=Book, default=Book.COST)
     provider = models.CharField(max_length=100)
     model = models.CharField(max_length=200)
-    unit = models.CharField(max_length=20, choices=[(name, name.replace("_", " ")) for name in (*TOKENS, *UNITS)])
-    currency = models.CharField(max_length=3, default="USD", validators=[RegexValidator("^[A-Z]{3}$", "Three capital letters, as USD.")])
+    unit = models.CharField(max_length=20, choices=[(name, _(name.replace("_", " "))) for name in (*TOKENS, *UNITS)])
+    currency = models.CharField(max_length=3, default="USD", validators=[RegexValidator("^[A-Z]{3}$", _("Three capital letters, as USD."))])
     amount = models.DecimalField(max_digits=20, decimal_places=PLACES, validators=[MinValueValidator(0), MaxValueValidator(MOST)])
     per = models.PositiveIntegerField(default=1_000_000, validators=[MinValueValidator(1)])
     # Half open; an end that is missing is far away.
     valid = DateTimeRangeField()
-    input_tokens = BigIntegerRangeField(default=(0, None), help_text="For calls with so many input tokens: tiers of a model.")
+    input_tokens = BigIntegerRangeField(default=(0, None), help_text=_("For calls with so many input tokens: tiers of a model."))
     note = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -79,7 +81,7 @@ class Price(models.Model):
                     ("valid", RangeOperators.OVERLAPS),
                     ("input_tokens", RangeOperators.OVERLAPS),
                 ],
-                violation_error_message="Another price of this class is valid at the same time: end it first.",
+                violation_error_message=_("Another price of this class is valid at the same time: end it first."),
             ),
         ]
 
@@ -91,7 +93,7 @@ class Price(models.Model):
         for name in ("valid", "input_tokens"):
             value: Any = getattr(self, name)
             if value is not None and value.lower is not None and value.upper is not None and value.lower >= value.upper:
-                raise ValidationError({name: "It ends before it begins."})
+                raise ValidationError({name: gettext("It ends before it begins.")})
 
     def end(self, at: datetime) -> None:
         """Valid until then, and no longer."""

@@ -14,12 +14,12 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name='user',
             name='language',
-            field=models.CharField(blank=True, choices=threads.models.people.languages, default='', max_length=16),
+            field=models.CharField(blank=True, choices=threads.models.people.languages, default='', help_text='Empty: as the browser has it.', max_length=16),
         ),
         migrations.AlterField(
             model_name='user',
             name='time_zone',
-            field=models.CharField(blank=True, default='', max_length=64, validators=[threads.models.people.is_zone]),
+            field=models.CharField(blank=True, default='', help_text='Empty: as the browser has it.', max_length=64, validators=[threads.models.people.is_zone]),
         ),
         # Neither was of any use yet: the rows have the defaults.
         migrations.RunSQL(

@@ -11,6 +11,7 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from threads import broadcast
 
@@ -26,11 +27,11 @@ NOTED_EVERY = timedelta(minutes=1)
 class Scope(models.TextChoices):
     """What a key may do at most; what its owner may not, it may not either."""
 
-    READ = "read", "Read what the owner may read"
-    WRITE = "write", "Ask agents, stop, decide; includes reading"
-    MANAGE = "manage", "Share, archive and delete threads; includes writing"
-    OPERATE = "operate", "Act as an operator, if the owner is one; includes writing"
-    PLAYGROUND = "playground", "Use the playground, if the owner may; includes writing"
+    READ = "read", _("Read what the owner may read")
+    WRITE = "write", _("Ask agents, stop, decide; includes reading")
+    MANAGE = "manage", _("Share, archive and delete threads; includes writing")
+    OPERATE = "operate", _("Act as an operator, if the owner is one; includes writing")
+    PLAYGROUND = "playground", _("Use the playground, if the owner may; includes writing")
 
 
 INCLUDES = {

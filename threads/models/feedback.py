@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 LONGEST = 2000
 
@@ -12,8 +13,8 @@ class Feedback(models.Model):
     """One person's opinion of one answer, which is named by its first row; it goes with either."""
 
     class Value(models.IntegerChoices):
-        GOOD = 1
-        BAD = -1
+        GOOD = 1, _("Good")
+        BAD = -1, _("Bad")
 
     message = models.ForeignKey("threads.Message", on_delete=models.CASCADE, related_name="feedback")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="feedback")

@@ -7,10 +7,12 @@ from django.contrib.auth.models import AbstractUser
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from threads.ids import uuid7
 
 ZONES = available_timezones()
+BROWSERS = _("Empty: as the browser has it.")
 
 
 def is_zone(name: str) -> None:
@@ -28,9 +30,8 @@ class User(AbstractUser):
     """A person. Facts about money live elsewhere, on the account."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
-    # Empty: as the browser has them.
-    language = models.CharField(max_length=16, default="", blank=True, choices=languages)
-    time_zone = models.CharField(max_length=64, default="", blank=True, validators=[is_zone])
+    language = models.CharField(max_length=16, default="", blank=True, choices=languages, help_text=BROWSERS)
+    time_zone = models.CharField(max_length=64, default="", blank=True, validators=[is_zone], help_text=BROWSERS)
     # What agents were told to remember of the person, by name.
     preferences = models.JSONField(default=dict, blank=True)
 

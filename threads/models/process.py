@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
 
 from threads import figures
 
@@ -38,10 +39,10 @@ class Process(models.Model):
     """One process, by host and number. `figures` as in `threads.figures.collected`."""
 
     class Kind(models.TextChoices):
-        WEB = "web"
-        WORKER = "worker"
+        WEB = "web", _("Web")
+        WORKER = "worker", _("Worker")
         # Python that answers by itself: a shell, a script.
-        COMMAND = "command"
+        COMMAND = "command", _("Command")
 
     name = models.CharField(max_length=200, primary_key=True)
     kind = models.CharField(max_length=10, choices=Kind)

@@ -11,6 +11,8 @@ from django.db import models
 from django.db.models import Case, F, Func, Q, When
 from django.db.models.functions import Greatest, Least, Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from threads.changes import Change
 from threads.errors import LeaseLost
@@ -87,12 +89,12 @@ class Run(HeldRun):
     """
 
     class Status(models.TextChoices):
-        QUEUED = "queued"
-        RUNNING = "running"
-        WAITING = "waiting"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        STOPPED = "stopped"
+        QUEUED = "queued", _("Queued")
+        RUNNING = "running", _("Running")
+        WAITING = "waiting", _("Waiting")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        STOPPED = "stopped", _("Stopped")
 
     ENDED = ("succeeded", "failed", "stopped")
 
@@ -153,7 +155,7 @@ class Run(HeldRun):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent} ({self.status})"
+        return f"{self.agent} ({gettext(self.status)})"
 
     @property
     def person(self) -> "User | None":

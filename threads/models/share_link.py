@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext
 
 if TYPE_CHECKING:
     from threads.models.message import MessageQuerySet
@@ -54,7 +55,7 @@ class ShareLink(models.Model):
     objects = ShareLinkQuerySet.as_manager()
 
     def __str__(self) -> str:
-        return f"Link to {self.thread}"
+        return gettext("Link to %(thread)s") % {"thread": self.thread}
 
     @property
     def messages(self) -> "MessageQuerySet":

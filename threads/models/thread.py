@@ -14,6 +14,8 @@ from django.db import connection, models, transaction
 from django.db.models import Q
 from django.db.models.functions import Greatest, Now
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from threads.changes import Change
 from threads.ids import uuid7
@@ -58,18 +60,18 @@ class Thread(models.Model):
     """A conversation. `version` grows by one with each committed change that watchers should see; deltas don't count."""
 
     class Status(models.TextChoices):
-        ACTIVE = "active"
-        ARCHIVED = "archived"
+        ACTIVE = "active", _("Active")
+        ARCHIVED = "archived", _("Archived")
 
     class Kind(models.TextChoices):
-        MAIN = "main"
-        BRANCH = "branch"
-        FORK = "fork"
-        CHILD = "child"
+        MAIN = "main", _("Main")
+        BRANCH = "branch", _("Branch")
+        FORK = "fork", _("Fork")
+        CHILD = "child", _("Child")
         # What somebody tries in the playground, on a copy that belongs to nobody: `agents.playground`.
-        TRIAL = TRIAL
+        TRIAL = TRIAL, _("Trial")
         # In no list, not searched, and deleted soon: `threads.deleting`.
-        TEMPORARY = TEMPORARY
+        TEMPORARY = TEMPORARY, _("Temporary")
 
     # Seen only from their root, whose people they share.
     HIDDEN = HIDDEN
@@ -129,7 +131,7 @@ class Thread(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.title or "New thread"
+        return self.title or gettext("New thread")
 
     @classmethod
     @contextmanager
@@ -255,9 +257,9 @@ class ThreadMember(models.Model):
     """Who may see a thread, and what they may do there. The owner is a member too: access is one join."""
 
     class Role(models.TextChoices):
-        VIEWER = "viewer"
-        WRITER = "writer"
-        OWNER = "owner"
+        VIEWER = "viewer", _("Viewer")
+        WRITER = "writer", _("Writer")
+        OWNER = "owner", _("Owner")
 
     thread = models.ForeignKey(Thread, on_delete=models.CASCADE, related_name="members")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")

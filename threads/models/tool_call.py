@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from threads.ids import uuid7
 from threads.models.thread import Thread
@@ -38,15 +39,15 @@ class ToolCall(models.Model):
     """
 
     class Status(models.TextChoices):
-        REQUESTED = "requested"
-        AWAITING_APPROVAL = "awaiting_approval"
-        APPROVED = "approved"
-        DENIED = "denied"
-        RUNNING = "running"
-        SUCCEEDED = "succeeded"
-        FAILED = "failed"
-        UNKNOWN = "unknown"
-        EXPIRED = "expired"
+        REQUESTED = "requested", _("Requested")
+        AWAITING_APPROVAL = "awaiting_approval", _("Awaiting Approval")
+        APPROVED = "approved", _("Approved")
+        DENIED = "denied", _("Denied")
+        RUNNING = "running", _("Running")
+        SUCCEEDED = "succeeded", _("Succeeded")
+        FAILED = "failed", _("Failed")
+        UNKNOWN = "unknown", _("Unknown")
+        EXPIRED = "expired", _("Expired")
 
     UNSETTLED = ("requested", "awaiting_approval", "approved", "running")
     # What keeps a run from its next step although nothing runs.
