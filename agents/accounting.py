@@ -92,9 +92,18 @@ def charged(run: "AnyRun", facts: Mapping[str, Any]) -> dict[str, Any]:
         priced_at=timezone.now(),
         **{name: usage.get(name, 0) for name in TOKENS},
     )
+    return {**facts, "usage": usage | _charge(run, call)}
+
+
+def fee(run: "AnyRun", tool: "Tool") -> dict[str, Any]:
+    """What a call of a tool is charged, as a usage; empty without a fee, or if that is not known."""
+    return _charge(run, UsageRecord(provider=TOOLS, model=tool.name, requests=1, priced_at=timezone.now())) if tool.fee else {}
+
+
+def _charge(run: "AnyRun", call: UsageRecord) -> dict[str, str]:
     account = Account.objects.of(run.requested_by_id)
     charge, _, is_known = money(call, account)
-    return {**facts, "usage": usage | ({"charge": f"{charge.normalize():f}", "currency": account.currency} if is_known else {})}
+    return {"charge": f"{charge.normalize():f}", "currency": account.currency} if is_known else {}
 
 
 def expected(model: str, question: float, answer: int | None = None) -> UsageRecord:

@@ -49,6 +49,8 @@ def _ask(context: ToolContext, agent: "Agent", question: str) -> Any:
         whole = answer.wait()
     except AnswerFailed as error:
         raise ToolError(f"{agent.name} failed: {error}") from error
+    finally:
+        context.spent = answer.run.usage
     if whole.status == Run.Status.WAITING:
         raise ToolError(f"{agent.name} has to wait for a person's decision in its own thread.")
     if whole.status == Run.Status.STOPPED:

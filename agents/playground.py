@@ -11,7 +11,7 @@ from uuid import UUID
 
 from django.contrib.admin.models import ADDITION, CHANGE, LogEntry
 from django.db import IntegrityError, transaction
-from django.utils.translation import gettext
+from django.utils.translation import gettext, override
 
 from agents import services
 from agents.accounting import redacted
@@ -125,7 +125,8 @@ def start_for(tester: User, owner: User, **fields: Any) -> Thread:
 
 
 def _log(tester: User, thread: Thread, action: int, words: str) -> None:
-    LogEntry.objects.log_actions(tester.pk, [thread], action, words, single_object=True)
+    with override(None):  # what is kept is in English
+        LogEntry.objects.log_actions(tester.pk, [thread], action, words, single_object=True)
 
 
 @dataclass(frozen=True)

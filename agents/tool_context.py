@@ -47,6 +47,8 @@ class ToolContext(Generic[Deps]):
         self.user: Any = run.person
         self.cancelled = threading.Event()
         self.bookings: list[BookedValue] = []
+        # The usage of what it asked of other agents.
+        self.spent: dict[str, Any] = {}
         # Ids of the files that its results name.
         self.files: set[str] = set()
         self._shown_at: dict[str, float] = {}

@@ -21,7 +21,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from pydantic_core import to_jsonable_python
 
-from agents.accounting import charge_tool, declare_fee
+from agents.accounting import charge_tool, declare_fee, fee
 from agents.agent import Agent
 from agents.errors import InvalidArguments, ToolError
 from agents.handoffs import HAND_OVER
@@ -32,6 +32,7 @@ from agents.worker import Active
 from billing.models import BookedValue
 from threads.files import with_files_stored
 from threads.models import ToolCall
+from threads.models.run import add_usage
 from threads.parts import Call, Part
 from threads.storable import storable
 
@@ -87,8 +88,10 @@ class ToolRun:
     def _settle(self, outcome: dict[str, Any]) -> None:
         """Write the outcome, and with that of a success what it booked and its fee."""
         with transaction.atomic():
-            is_first = self.context.run.settle_call(self.call.pk, **outcome)
-            if is_first and outcome["status"] == ToolCall.Status.SUCCEEDED:
+            succeeded = outcome["status"] == ToolCall.Status.SUCCEEDED
+            usage = add_usage(self.context.spent, fee(self.context.run, self.tool) if succeeded else {})
+            is_first = self.context.run.settle_call(self.call.pk, **outcome, usage=usage)
+            if is_first and succeeded:
                 BookedValue.objects.bulk_create(self.context.bookings)
                 if self.tool.fee:
                     charge_tool(self.context.run, self.context.agent, self.call)

@@ -92,7 +92,7 @@ def _tokens(now: datetime) -> charts.Chart:
     records = UsageRecord.objects.filter(created_at__gte=first).order_by().annotate(at=TruncHour("created_at", tzinfo=UTC))
     sums = records.values_list("at").annotate(read=Sum(_total(INPUT)), written=Sum(_total(OUTPUT)))
     rows = [row for at, read, written in sums for row in zip(COUNTED, (at, at), (read, written), strict=True)]
-    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, TOKENS, "%H:00", COUNTED)
+    return _columns([first + timedelta(hours=n) for n in range(HOURS)], rows, TOKENS, "%H:%M", COUNTED)
 
 
 def _total(names: Sequence[str]) -> Any:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.conf import settings
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils import timezone
 from django.utils.translation import get_language, gettext, gettext_noop, override
@@ -32,13 +33,17 @@ def api_errors(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[
     return middleware
 
 
+# They answer whatever the database does.
+PROBES = ("/healthz", "/readyz")
+
+
 def in_their_terms(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
     """Whoever is signed in has pages in the language they chose, or else in the browser's, and with the days of their time zone, or else of
     the browser's."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        user = request.user
-        if not isinstance(user, User):
+        user = None if request.path in PROBES else _person(request)
+        if user is None:
             return get_response(request)
         language = user.language if user.language in dict(settings.LANGUAGES) else get_language()
         zone = user.time_zone or request.COOKIES.get("time_zone", "")  # which the chat's pages set
@@ -48,6 +53,14 @@ def in_their_terms(get_response: Callable[[HttpRequest], HttpResponse]) -> Calla
         return response
 
     return middleware
+
+
+def _person(request: HttpRequest) -> User | None:
+    """Who is signed in. A database that is away is met again, and told, where the request is handled."""
+    try:
+        return request.user if isinstance(request.user, User) else None
+    except OperationalError:
+        return None
 
 
 def in_one_thread(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -85,33 +85,33 @@ class Document(FPDF):
                 row.cell(exactly(amount, currency))
 
 
-@override("en")
 def invoice_pdf(invoice: Invoice) -> bytes:
     """A final invoice with its lines, and the credit notes that came after it."""
-    assert invoice.final_at is not None
-    pdf = Document(str(invoice), invoice.final_at)
-    pdf.write_lines(f"Invoice {invoice}", LARGE, "B")
-    pdf.ln(GAP)
-    void = "This invoice is void." if invoice.status == Invoice.Status.VOID else ""
-    pdf.write_facts([
-        ("State", void),
-        ("From", invoice.bill_from),
-        ("To", invoice.bill_to),
-        ("Date", f"{invoice.final_at:%-d %B %Y}"),
-        ("Month", f"{invoice.period:%B %Y}"),
-        ("Paid", f"{invoice.paid_at:%-d %B %Y}" if invoice.paid_at else ""),
-    ])  # fmt: skip
-    rows = [("What", "Quantity", f"Price in {invoice.currency}", "Amount")]
-    for line in invoice.lines.all():
-        markup = f" + {count(line.markup)} %" if line.markup else ""
-        price = f"{count(line.rate)} / {count(line.per)}{markup}"
-        rows.append((line.description, count(line.quantity), price, exactly(line.amount, invoice.currency)))
-    pdf.write_table(rows, COLUMNS)
-    pdf.ln(LINE / 2)
-    pdf.write_sums(sums(invoice), invoice.currency)
-    pdf.ln(LINE)
-    pdf.write_lines("Amounts are rounded down when they are added up: you never pay for more than was used.", SMALL, grey=True)
-    return bytes(pdf.output())
+    with override("en"):
+        assert invoice.final_at is not None
+        pdf = Document(str(invoice), invoice.final_at)
+        pdf.write_lines(f"Invoice {invoice}", LARGE, "B")
+        pdf.ln(GAP)
+        void = "This invoice is void." if invoice.status == Invoice.Status.VOID else ""
+        pdf.write_facts([
+            ("State", void),
+            ("From", invoice.bill_from),
+            ("To", invoice.bill_to),
+            ("Date", f"{invoice.final_at:%-d %B %Y}"),
+            ("Month", f"{invoice.period:%B %Y}"),
+            ("Paid", f"{invoice.paid_at:%-d %B %Y}" if invoice.paid_at else ""),
+        ])  # fmt: skip
+        rows = [("What", "Quantity", f"Price in {invoice.currency}", "Amount")]
+        for line in invoice.lines.all():
+            markup = f" + {count(line.markup)} %" if line.markup else ""
+            price = f"{count(line.rate)} / {count(line.per)}{markup}"
+            rows.append((line.description, count(line.quantity), price, exactly(line.amount, invoice.currency)))
+        pdf.write_table(rows, COLUMNS)
+        pdf.ln(LINE / 2)
+        pdf.write_sums(sums(invoice), invoice.currency)
+        pdf.ln(LINE)
+        pdf.write_lines("Amounts are rounded down when they are added up: you never pay for more than was used.", SMALL, grey=True)
+        return bytes(pdf.output())
 
 
 def invoice_json(invoice: Invoice) -> dict[str, Any]:
@@ -156,25 +156,25 @@ def invoice_head(invoice: Invoice) -> dict[str, Any]:
     }
 
 
-@override("en")
 def note_pdf(note: CreditNote) -> bytes:
     """A credit note."""
-    invoice = note.invoice
-    pdf = Document(str(note), note.created_at)
-    pdf.write_lines(f"Credit note {note}", LARGE, "B")
-    pdf.ln(GAP)
-    pdf.write_facts([
-        ("From", invoice.bill_from),
-        ("To", invoice.bill_to),
-        ("Date", f"{note.created_at:%-d %B %Y}"),
-        ("For invoice", f"{invoice}, {invoice.period:%B %Y}"),
-        ("Reason", note.reason),
-    ])  # fmt: skip
-    taxed = f"Tax, {count(invoice.tax_percent)} %"
-    pdf.write_sums([("Net", note.net, False), (taxed, note.tax, False), ("Total", note.total, True)], invoice.currency)
-    pdf.ln(LINE)
-    pdf.write_lines(settled(note), grey=True)
-    return bytes(pdf.output())
+    with override("en"):
+        invoice = note.invoice
+        pdf = Document(str(note), note.created_at)
+        pdf.write_lines(f"Credit note {note}", LARGE, "B")
+        pdf.ln(GAP)
+        pdf.write_facts([
+            ("From", invoice.bill_from),
+            ("To", invoice.bill_to),
+            ("Date", f"{note.created_at:%-d %B %Y}"),
+            ("For invoice", f"{invoice}, {invoice.period:%B %Y}"),
+            ("Reason", note.reason),
+        ])  # fmt: skip
+        taxed = f"Tax, {count(invoice.tax_percent)} %"
+        pdf.write_sums([("Net", note.net, False), (taxed, note.tax, False), ("Total", note.total, True)], invoice.currency)
+        pdf.ln(LINE)
+        pdf.write_lines(settled(note), grey=True)
+        return bytes(pdf.output())
 
 
 def settled(note: CreditNote) -> str:

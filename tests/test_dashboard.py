@@ -57,7 +57,8 @@ def test_a_tool_with_a_fee_is_a_row_of_the_ledger_for_each_call(
 ) -> None:
     offered["seller"] = seller("0.25")
     sell_twice(fake)
-    ask("Sell", agent="seller")
+    _, run = ask("Sell", agent="seller")
+    assert [call.usage for call in run.tool_calls.all()] == [{"charge": "0.25", "currency": "USD"}] * 2
     rows = UsageRecord.objects.filter(provider="tools").order_by("kind")
     assert list(rows.values_list("user_id", "thread_id", "kind", "model", "requests", "agent")) == [
         (alice.pk, thread.pk, "tool 0", "sell", 1, "seller"),

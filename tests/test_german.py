@@ -18,7 +18,9 @@ from django.conf import settings as configured
 from django.contrib.admin import site
 from django.contrib.admin.utils import quote
 from django.contrib.auth.models import Permission
+from django.contrib.sessions.backends.db import SessionStore
 from django.core.management import call_command
+from django.db import OperationalError
 from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import translation
@@ -134,18 +136,36 @@ def test_the_catalogs_fit_the_code(domain: str, tmp_path: Path, monkeypatch: pyt
     assert known - found == set(), "Nobody says these any more."
 
 
+# What these raise is told to models or to the caller, in the tool's own words; the scripted model is for tests.
+OTHERS_WORDS = {"delegation.py", "describing.py", "fetching.py", "memory.py", "tool_context.py", "scripted.py"}
+RAISED = {"ProviderError", "ToolError", "ContextOverflow", "InvalidAnswer", "AgentError"}
+
+
+def sentence(node: ast.AST) -> str:
+    """A text in the code, with a ~ for each value; empty of anything else."""
+    if isinstance(node, ast.JoinedStr):
+        return "".join(str(each.value) if isinstance(each, ast.Constant) else "~" for each in node.values)
+    return PLACE.sub("~", node.value) if isinstance(node, ast.Constant) and isinstance(node.value, str) else ""
+
+
+def nodes(*places: str) -> Iterator[tuple[str, ast.AST]]:
+    """All of the code below these, each with its file's name."""
+    for path in (path for place in places for path in sorted((configured.BASE_DIR / place).rglob("*.py"))):
+        yield from ((path.name, node) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+
+
 def test_pages_know_the_errors_that_rows_keep() -> None:
     """They are kept in English and translated by the page, which has to have the very sentences."""
-    said = " ".join(
-        path.read_text(encoding="utf-8") for place in ("agents", "billing", "threads") for path in sorted(Path(place).rglob("*.py"))
-    )
-    said = re.sub(r'"\s*f?"', "", said)  # a sentence of several pieces
     script = (configured.BASE_DIR / "static/js/server_words.js").read_text(encoding="utf-8")
-    known = re.findall(r'gettext_noop\("([^"]+)"\)', script)
-    assert len(known) > 30
-    for sentence in known:
-        for part in PLACE.split(sentence):
-            assert part in said, sentence
+    known = {PLACE.sub("~", text) for text in re.findall(r'gettext_noop\("([^"]+)"\)', script)}
+    calls = [node for file, node in nodes("agents") if isinstance(node, ast.Call) and file not in OTHERS_WORDS]
+    raised = [call for call in calls if getattr(call.func, "id", "") in RAISED]
+    stored = {text for call in raised for each in call.args[:2] if " " in (text := sentence(each))}
+    assert len(stored) > 20
+    assert stored - known == set(), "Pages cannot translate these."
+    said = {sentence(node) for _, node in nodes("agents", "billing", "threads")}
+    # The page needs its amounts one by one.
+    assert known - said == {"Your budget for this month is used up (~ of ~ ~). The next one begins on ~."}
 
 
 @pytest.mark.parametrize("path, english, german", [
@@ -208,6 +228,8 @@ def test_who_chose_a_language_has_it_everywhere(alice: User, client_of: ClientOf
     assert '<html lang="en"' in Client().get("/accounts/sign-in/", **in_("en")).content.decode(), "nobody else has"
     client_of(alice).post("/language/", {"language": "xx", "next": "/"})
     assert User.objects.get(pk=alice.pk).language == "de"
+    answer = client_of(alice).post("/language/", {"language": "", "next": "/"})
+    assert User.objects.get(pk=alice.pk).language == "" and answer.cookies["django_language"].value == "", "as any browser asks for"
 
 
 def test_days_are_those_of_ones_time_zone(alice: User, client_of: ClientOf) -> None:
@@ -219,6 +241,26 @@ def test_days_are_those_of_ones_time_zone(alice: User, client_of: ClientOf) -> N
         assert day in client.get("/memories/", **in_("en")).content.decode(), zone
     User.objects.filter(pk=alice.pk).update(time_zone="Europe/Berlin")
     assert "6 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
+
+
+def test_a_database_that_is_away_is_told_as_ever(alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = client_of(alice)
+
+    def away(*_: Any) -> None:
+        raise OperationalError("the connection is lost")
+
+    monkeypatch.setattr(SessionStore, "load", away)
+    answer = client.post("/api/threads", {}, content_type="application/json")
+    assert (answer.status_code, answer["Retry-After"], answer.json()["error"]["kind"]) == (503, "2", "unavailable")
+    assert client.get("/healthz").status_code == 200
+
+
+def test_an_invoice_has_one_date(alice: User, client_of: ClientOf) -> None:
+    made = bill(alice, 1200)
+    assert made.final_at
+    zone = "Pacific/Kiritimati" if made.final_at.hour >= 10 else "Pacific/Niue"  # where it is another day now
+    User.objects.filter(pk=alice.pk).update(time_zone=zone)
+    assert f"{made.final_at:%-d %B %Y}" in client_of(alice).get(f"/invoices/{made.pk}/", **in_("en")).content.decode()
 
 
 def test_amounts_and_months_in_words() -> None:
@@ -370,6 +412,6 @@ def test_actions_of_the_admin_tell_in_german_what_they_did(alice: User, client_o
         chosen = {"action": action, "_selected_action": [str(made.pk)]}
         return Texts(client.post("/admin/billing/invoice/", chosen, follow=True, **in_("de")).content.decode()).found
 
-    assert "Neuer Stand „Bezahlt“: 1." in told("mark_paid")
+    assert "Neuer Status „Bezahlt“: 1." in told("mark_paid")
     assert Invoice.objects.get().status == "paid"
-    assert "Rechnung INV-000001 hat den Stand „Bezahlt“ und kann nicht zu „Storniert“ wechseln." in told("void")
+    assert "Rechnung INV-000001 hat den Status „Bezahlt“ und kann nicht zu „Storniert“ wechseln." in told("void")

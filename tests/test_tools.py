@@ -357,6 +357,7 @@ def test_an_agent_asks_others_each_in_a_thread_of_its_own(
     for call in calls:
         child = call.child
         assert child is not None
+        assert call.usage == child.runs.get().usage != {}
         assert (child.kind, child.parent, child.root, child.default_agent) == ("child", thread, thread, "weather")
         assert [row.role for row in child.messages.order_by("order", "step_order")] == ["user", "assistant", "tool", "assistant"]
         for who, status in ((alice, 200), (bob, 200), (mallory, 404)):

@@ -12,6 +12,7 @@ from django.forms import ModelForm, MultipleChoiceField
 from django.http import HttpRequest
 from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.text import Truncator
 from django.utils.translation import gettext, gettext_noop
@@ -153,7 +154,7 @@ class ThreadAdmin(admin.ModelAdmin):
         """What was said last, oldest first."""
         rows = thread.messages.select_related("author").filter(role__in=["user", "assistant"]).newest(SHOWN)
         said = ((row.author.name if row.author else row.agent_name or gettext(row.role), row.created_at, _words(row)) for row in rows)
-        lines = (f"{name} · {at:%Y-%m-%d %H:%M}\n{text}" for name, at, text in said)
+        lines = (f"{name} · {timezone.localtime(at):%Y-%m-%d %H:%M}\n{text}" for name, at, text in said)
         return format_html(
             '<div class="conversation">{}</div>', format_html_join("", "<p>{}</p>", ((linebreaksbr(line),) for line in lines))
         )

@@ -33,6 +33,7 @@ TOOL_CALL = {
     "thread_id": "%(thread)s",
     "message_id": "m.new",
     "run_id": "NULL",
+    "usage": "'{}'",
     "version": "%(version)s",
 }
 COPY = """

@@ -78,7 +78,7 @@ def _written(row: Message, new: NewMessage, room: list[int]) -> Json:
 def as_markdown(thread: Thread) -> str:
     """The conversation to be read: who said what and when; what tools were asked and answered as code."""
     rows = list(thread.messages.settled().select_related("author").order_by("order", "step_order"))
-    blocks = [f"# {_line(str(thread))}"]
+    blocks = [f"# {_line(thread.title or 'New thread')}"]
     for row, new in _with_rows(thread, rows):
         said = [text for part in new.content if (text := _as_text(part.model_dump(by_alias=True)))]
         if said:

@@ -79,8 +79,11 @@ def memories(request: HttpRequest) -> HttpResponse:
 
 @require_POST
 def choose_language(request: HttpRequest) -> HttpResponse:
-    """Have pages in `language` from now on, here and wherever one signs in; goes on to `next`."""
-    language = request.POST.get("language")
-    if request.user.is_authenticated and language in dict(settings.LANGUAGES):
+    """Have pages in `language` from now on, wherever one signs in; empty: as the browser asks for. Goes on to `next`."""
+    answer = set_language(request)
+    language = request.POST.get("language", "")
+    if request.user.is_authenticated and language in ("", *dict(settings.LANGUAGES)):
         User.objects.filter(pk=request.user.pk).update(language=language)
-    return set_language(request)
+        # Whoever signs in here next has chosen nothing.
+        answer.delete_cookie(settings.LANGUAGE_COOKIE_NAME)
+    return answer

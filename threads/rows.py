@@ -145,6 +145,7 @@ def tool_call_row(call: "ToolCall") -> Json:
         "error": call.error,
         "status": call.status,
         "progress": call.progress,
+        "usage": call.usage,
         "child": _id(call.child_id),
         "arguments_hash": call.arguments_hash,
         "reason": call.reason,

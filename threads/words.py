@@ -37,7 +37,8 @@ def complaint(problem: Mapping[str, Any]) -> str:
     own = str(problem["msg"])
     known = COMPLAINTS.get(problem["type"], "")
     said = gettext(known) if known else known
-    return own if said == known else said % problem.get("ctx", {})
+    context = {name: str(value).replace(" or ", gettext(" or ")) for name, value in problem.get("ctx", {}).items()}
+    return own if said == known else said % context
 
 
 def grouped(number: int) -> str:

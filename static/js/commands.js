@@ -5,12 +5,12 @@ import { Keys } from "#keys";
 import { menuButton } from "#menu";
 import { fits, Palette } from "#palette";
 import { setTheme, theme } from "#theme";
-import { fill, gettext, language } from "#words";
+import { fill, gettext } from "#words";
 
 const at = (id) => document.getElementById(id);
 const THEMES = [["", gettext("Colours: as the machine has them")], ["light", gettext("Colours: light")], ["dark", gettext("Colours: dark")]];
 // Each in its own words.
-const LANGUAGES = [["en", "English"], ["de", "Deutsch"]];
+const LANGUAGES = [["", gettext("as the browser has it")], ["en", "English"], ["de", "Deutsch"]];
 
 /** `threads()` are those that are known, the newest first; `own()` gives what this page can do besides. */
 export function startCommands({ threads, own }) {
@@ -26,7 +26,7 @@ export function startCommands({ threads, own }) {
   ]);
   const settings = () => [
     ...THEMES.map(([name, label]) => ({ name: theme() === name ? "good" : "theme", label, act: () => setTheme(name) })),
-    ...LANGUAGES.map(([code, name]) => ({ name: language === code ? "good" : "quote", label: fill(gettext("Language: %(name)s"), { name }), act: () => setLanguage(code) })),
+    ...LANGUAGES.map(([code, name]) => ({ name: document.body.dataset.language === code ? "good" : "quote", label: fill(gettext("Language: %(name)s"), { name }), act: () => setLanguage(code) })),
     { name: "keys", label: gettext("Keyboard"), act: () => keys.show() },
   ];
   const palette = new Palette((text) => offered(text, [...own(), ...places(), ...settings()], threads()));

@@ -10,6 +10,9 @@ export function usageInWords({ total = 0, charge = null, currency = "USD" } = {}
   return charge === null ? tokens : `${tokens} · ${money(Number(charge), currency)}`;
 }
 
+/** What that cost, or its tokens where no price is known. */
+export const costInWords = ({ total = 0, charge = null, currency } = {}) => (charge === null ? usageInWords({ total }) : money(Number(charge), currency));
+
 /** The sum of several usages; money only if all of them know it. */
 export function addUsages(usages) {
   const known = usages.filter((usage) => usage?.total);

@@ -39,8 +39,11 @@ export class Pages {
   async latest() {
     if (this.returning) return;
     this.returning = true;
-    if (await this.lead({})) this.scroll.toEnd();
-    this.returning = false;
+    try {
+      if (await this.lead({})) this.scroll.toEnd();
+    } finally {
+      this.returning = false;
+    }
   }
 
   /** One page at a time; `take` puts it into the store. Says whether it came. */

@@ -135,7 +135,7 @@ export class Desk {
     store.adopt(rowsOf(made));
     this.tried = { thread: this.tried.thread, run: made.run.id };
     this.comparison.follow(made.run.id);
-    await this.inspectNew(made.run.id);
+    await attempt(this.complain, () => this.inspectNew(made.run.id));
   }
 
   get steps() {
@@ -149,7 +149,9 @@ export class Desk {
   }
 
   async readFor(reading) {
-    const found = await request("GET", `${api}/runs/${this.inspected}`);
+    const found = await request("GET", `${api}/runs/${this.inspected}`).catch((error) => {
+      if (reading === this.reads) throw error;
+    });
     if (reading !== this.reads) return this.reading;
     const before = this.found;
     this.found = found;

@@ -1,6 +1,7 @@
 /** What rows have in English, whoever reads them: who said something, how runs stand, and what went wrong. */
 import { fill, gettext, language, locale } from "#words";
 
+const NUMBERS = new Set(["amount", "bytes", "count", "seconds", "spent"]);
 const monthDay = new Intl.DateTimeFormat(locale, { day: "numeric", month: "long" });
 
 const ROLES = { user: gettext("user"), assistant: gettext("assistant"), system: gettext("system"), tool: gettext("tool") };
@@ -19,6 +20,13 @@ const ERRORS = [
   gettext_noop("Restarting"),
   gettext_noop("What was to be written failed."),
   gettext_noop("The prompt message failed."),
+  gettext_noop("There is no agent named %(name)s. There are: %(names)s."),
+  gettext_noop("%(agent)s has no tool %(name)s. It has: %(names)s."),
+  gettext_noop("The embedding model's server answered with other vectors than it was asked for."),
+  gettext_noop("The embedding model's server could not be reached."),
+  gettext_noop("The embedding model's server refused the API key."),
+  gettext_noop("The embedding model's server refused a text."),
+  gettext_noop("The embedding model's server failed (%(status)s)."),
   gettext_noop("The model's server could not be reached."),
   gettext_noop("The model's server is busy."),
   gettext_noop("The model's server fell silent."),
@@ -65,10 +73,12 @@ export function said(message) {
   return message;
 }
 
-/** Days and amounts of money stand in the sentences as one writes them in English. */
+/** Days and numbers stand in the sentences as one writes them in English. */
 function localized(name, value) {
   if (name === "day") return monthDay.format(new Date(`${value}, 2000`));
-  return /^\d+\.\d\d$/.test(value) ? Number(value).toLocaleString(locale, { minimumFractionDigits: 2 }) : value;
+  if (!NUMBERS.has(name)) return value;
+  const minimumFractionDigits = value.split(".")[1]?.length ?? 0;
+  return Number(value.replaceAll(",", "")).toLocaleString(locale, { minimumFractionDigits });
 }
 
 function patternOf(sentence) {

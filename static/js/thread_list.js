@@ -178,7 +178,7 @@ class SelectionBar {
     const number = this.list.ticked.length;
     this.node.hidden = this.list.selected === null;
     setText(this.count, fill(gettext("%(count)s selected"), { count: number }));
-    setText(this.archive, this.list.shelf === "active" ? gettext("Archive") : gettext("Take back"));
+    setText(this.archive, this.list.shelf === "active" ? gettext("Archive") : gettext("Unarchive"));
     for (const button of [this.archive, this.remove]) button.disabled = number === 0;
   }
 }

@@ -2,6 +2,7 @@
 import { element, setText } from "#element";
 import { FileList, filesIn, withoutBytes } from "#files";
 import { jsonView } from "#json_view";
+import { costInWords } from "#money";
 import { ProgressLine } from "#progress";
 import { Question } from "#question";
 import { said } from "#server_words";
@@ -45,9 +46,9 @@ export class ToolCard {
     this.fill();
   }
 
-  /** The time of a running call goes on without news. */
+  /** The time of a running call goes on without news; what it cost stands beside it. */
   tick() {
-    setText(this.time, timeOf(this.call));
+    setText(this.time, [timeOf(this.call), costInWords(this.call?.usage)].filter(Boolean).join(" · "));
   }
 
   fill() {

@@ -10,7 +10,7 @@ export function upload(file, progress) {
     request.addEventListener("load", () => answered(request, resolve, reject));
     request.addEventListener("error", () => reject(new ApiError({ kind: "network", message: gettext("No connection to the server.") })));
     request.addEventListener("abort", () => reject(new ApiError({ kind: "cancelled", message: gettext("Cancelled.") })));
-    request.open("POST", `/api/files?${new URLSearchParams({ name: file.name || gettext("pasted") })}`);
+    request.open("POST", `/api/files?${new URLSearchParams({ name: file.name || "pasted" })}`);
     request.setRequestHeader("Accept", "application/json");
     request.setRequestHeader("Content-Type", typeOf(file));
     request.setRequestHeader("X-CSRFToken", csrfToken());

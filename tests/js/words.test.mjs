@@ -8,6 +8,7 @@ const carried = {
   Copy: "Kopieren", "%(count)s source": ["%(count)s Quelle", "%(count)s Quellen"], "The tool failed.": "Das Werkzeug ist gescheitert.",
   "Your budget for this month is used up (%(spent)s of %(amount)s %(currency)s). The next one begins on %(day)s.":
     "Ihr Budget für diesen Monat ist aufgebraucht (%(spent)s von %(amount)s %(currency)s). Das nächste beginnt am %(day)s.",
+  "The result is larger than %(bytes)s bytes.": "Das Ergebnis ist größer als %(bytes)s Bytes.",
   "The model's server failed (%(status)s).": "Der Server des Modells hat versagt (%(status)s).",
 };
 globalThis.document = { documentElement: { lang: "de" }, getElementById: () => ({ textContent: JSON.stringify(carried) }) };
@@ -39,6 +40,7 @@ test("what went wrong is said in German if it is one of our own errors", () => {
   assert.equal(said("The model's server failed (503)."), "Der Server des Modells hat versagt (503).");
   assert.equal(said("Your budget for this month is used up (999.50 of 1000.00 USD). The next one begins on December 1."),
     "Ihr Budget für diesen Monat ist aufgebraucht (999,50 von 1.000,00 USD). Das nächste beginnt am 1. Dezember.");
+  assert.equal(said("The result is larger than 1,000,000 bytes."), "Das Ergebnis ist größer als 1.000.000 Bytes.");
   assert.deepEqual(["No such city.", "", undefined, null].map(said), ["No such city.", "", undefined, null]);
 });
 

@@ -72,6 +72,8 @@ class ToolCall(models.Model):
     files = models.ManyToManyField("threads.File", related_name="tool_calls", blank=True, editable=False)
     status = models.CharField(max_length=20, choices=Status, default=Status.REQUESTED)
     progress = models.JSONField(null=True, blank=True)
+    # What it cost, as of messages: its fee, or the tokens of the agent that it asked.
+    usage = models.JSONField(default=dict, blank=True)
     # Its result comes from strangers, and may tell the model what nobody here wants.
     untrusted = models.BooleanField(default=False)
     decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, blank=True, related_name="decisions")
