@@ -1,6 +1,7 @@
 /** When the next message may be sent, and how much money is left: told by the feed to every tab, and by a refusal to the one that tried. */
 import { setText } from "#element";
 import { money } from "#money";
+import { timeLeft } from "#times";
 import { fill, gettext, locale } from "#words";
 
 export class Allowance {
@@ -47,7 +48,7 @@ export class Allowance {
     if (over && !this.node.hidden) this.onFree();
     this.node.hidden = over;
     if (over) return;
-    setText(this.node, fill(gettext("You can send the next message in %(time)s."), { time: inWords(Math.ceil(left)) }));
+    setText(this.node, fill(gettext("You can send the next message in %(time)s."), { time: timeLeft(left) }));
     this.timer = setTimeout(() => this.draw(), left * 1000 - (Math.ceil(left) - 1) * 1000);
   }
 }
@@ -56,9 +57,3 @@ const SHOWN_FROM = 0.5; // long before anybody is cut off
 
 /** Both moments are the server's, so a wrong clock here does no harm. */
 const free = ({ retry_at: retryAt }, serverTime) => performance.now() + (retryAt - serverTime) * 1000;
-
-function inWords(seconds) {
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
-  return fill(gettext("%(hours)s h %(minutes)s min"), { hours: Math.floor(seconds / 3600), minutes: Math.ceil((seconds % 3600) / 60) });
-}

@@ -1,5 +1,6 @@
 /** What a person is asked in the flow of an answer: whether a call may be made, or what to answer in its place. */
 import { element, setText } from "#element";
+import { timeLeft } from "#times";
 import { fill, gettext, ngettext } from "#words";
 
 // What each question asks for in words, and what its two buttons say.
@@ -18,9 +19,10 @@ export class Question {
     this.approve = element("button", { type: "button", onclick: () => this.press(true) });
     this.deny = element("button", { type: "button", class: "quiet", onclick: () => this.press(false) });
     this.reply = element("button", { type: "submit" }, gettext("Answer"));
+    this.left = element("span", { class: "muted question-left" });
     this.error = element("p", { class: "bad", role: "alert", hidden: true });
     this.node = element("form", { class: "question", hidden: true, onsubmit: (event) => this.submit(event) },
-      this.label, this.approve, this.deny, this.reply, this.error);
+      this.label, this.approve, this.deny, this.reply, this.left, this.error);
   }
 
   update(call) {
@@ -35,6 +37,15 @@ export class Question {
     setText(this.deny, asks.no ?? "");
     this.words.placeholder = asks.words;
     setText(this.label.firstChild, asks.words);
+    this.tick();
+  }
+
+  /** How long one may still decide or answer; the site ends it when that is over. */
+  tick() {
+    const left = (Date.parse(this.call?.expires_at) - Date.now()) / 1000;
+    const counts = left > 0 && ["awaiting_approval", "requested"].includes(this.call.status);
+    setText(this.left, counts ? fill(gettext("Expires in %(time)s"), { time: timeLeft(left) }) : "");
+    this.left.hidden = !counts;
   }
 
   press(yes) {

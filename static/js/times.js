@@ -1,5 +1,5 @@
 /** Times in words. */
-import { gettext, locale } from "#words";
+import { fill, gettext, locale } from "#words";
 
 const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
 const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
@@ -16,6 +16,16 @@ export function duration(start, end) {
   if (seconds < 10) return `${tenths.format(seconds)} s`;
   if (seconds < 60) return `${Math.floor(seconds)} s`;
   return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
+}
+
+/** What a countdown shows: "12 s", "3 min 5 s", "2 h 10 min", "3 d 4 h". */
+export function timeLeft(exactly) {
+  const seconds = Math.ceil(exactly);
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  const [hours, minutes] = [Math.floor(seconds / 3600), Math.floor((seconds % 3600) / 60)];
+  if (hours < 48) return fill(gettext("%(hours)s h %(minutes)s min"), { hours, minutes });
+  return fill(gettext("%(days)s d %(hours)s h"), { days: Math.floor(hours / 24), hours: hours % 24 });
 }
 
 /** How long ago that was, in the largest unit: "12 s", "5 min", "3 h", "2 d". */

@@ -49,6 +49,7 @@ export class ToolCard {
   /** The time of a running call goes on without news; what it cost stands beside it. */
   tick() {
     setText(this.time, [timeOf(this.call), costInWords(this.call?.usage)].filter(Boolean).join(" · "));
+    this.question.tick();
   }
 
   fill() {

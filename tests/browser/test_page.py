@@ -47,6 +47,20 @@ def test_signing_up_and_the_first_question(enter: Enter) -> None:
     expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
 
 
+def test_what_may_pass_is_counted_down(enter: Enter, alice: Person) -> None:
+    page = enter(alice).open(f"/threads/{alice.new_thread('support')}/")
+    say(page, "[[fault=429 retry_after=25]]")
+    advice = page.locator(".error-advice")
+    expect(advice).to_have_text(re.compile(r"Worth trying again in 2\d s\."))
+    expect(page.locator(".error-reason")).to_have_text("The model's server is busy.")
+    first = advice.inner_text()
+    expect(advice).not_to_have_text(first)
+    expect(advice).to_have_text(re.compile(r"Worth trying again in \d+ s\."))
+    expect(advice).to_have_text("This may pass: try again.")
+    page.get_by_role("button", name="Retry").click()
+    expect(advice).to_have_text(re.compile(r"Worth trying again in 2\d s\."))
+
+
 def test_large_sums_wait_for_somebodys_yes(enter: Enter, alice: Person, bob: Person, fake: FakeOpenAI) -> None:
     shared = alice.new_thread("banker")
     alice.post(f"/threads/{shared}/members", username="bob", role="viewer")
@@ -59,6 +73,7 @@ def test_large_sums_wait_for_somebodys_yes(enter: Enter, alice: Person, bob: Per
     expect(page.get_by_text("A new message denies what waits for approval.")).to_be_visible()
     page.reload()
     cards = page.locator(".tool")
+    expect(cards.nth(0).locator(".question-left")).to_have_text(re.compile(r"Expires in 23 h 5\d min"))
     cards.nth(0).get_by_role("button", name="Approve").click()
     expect(cards.nth(0).get_by_role("button", name="Approve")).to_be_hidden()
     cards.nth(1).get_by_placeholder("Reason").fill("Too often")
