@@ -99,3 +99,8 @@ def test_runs_are_filtered_by_why_they_failed(ask: Ask, root: User, client_of: C
     _, other = ask("two [[fault=html]]")
     page = client_of(root).get("/admin/threads/run/?why=auth").content.decode()
     assert "1 run" in page and "?why=" in page and str(other.pk) not in page
+
+
+def test_a_thread_that_is_to_be_made_has_only_what_one_fills_in(root: User, client_of: ClientOf) -> None:
+    page = client_of(root).get("/admin/threads/thread/add/").content.decode()
+    assert 'name="title"' in page and "DatabaseDefault" not in page and "created_at" not in page

@@ -137,8 +137,10 @@ class ThreadAdmin(admin.ModelAdmin):
         """What was said comes first."""
         said = ("look_at_it", "conversation")
         shown = said if may_read(request.user) else said[:1]  # type: ignore[arg-type]  # behind the admin's door
+        if obj is None:  # it has nothing yet that is only shown
+            return [(_("The thread"), {"fields": [name for name in self.get_fields(request) if name not in self.readonly_fields]})]
         rest = [name for name in self.get_fields(request, obj) if name not in said]
-        return [*([(None, {"fields": shown})] if obj else []), (_("The thread"), {"fields": rest})]
+        return [(None, {"fields": shown}), (_("The thread"), {"fields": rest})]
 
     @admin.display(description=_("look at it"))
     def look_at_it(self, thread: Thread) -> str:
