@@ -188,7 +188,7 @@ def test_a_link_for_anybody(enter: Enter, site: Site, size: dict[str, object]) -
     expect(other.get_by_role("heading", name="For all")).to_be_visible()
     expect(other.locator(".prose strong")).to_have_text("bold")
     expect(other.locator("time").nth(1)).not_to_be_empty()
-    page.get_by_role("button", name="Unarchive").click()
+    page.get_by_role("button", name="Take back").click()
     expect(page.locator("#links li")).to_have_count(0)
     other.reload()
     expect(other.locator(".prose")).to_have_count(0)
