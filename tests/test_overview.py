@@ -104,3 +104,8 @@ def test_runs_are_filtered_by_why_they_failed(ask: Ask, root: User, client_of: C
 def test_a_thread_that_is_to_be_made_has_only_what_one_fills_in(root: User, client_of: ClientOf) -> None:
     page = client_of(root).get("/admin/threads/thread/add/").content.decode()
     assert 'name="title"' in page and "DatabaseDefault" not in page and "created_at" not in page
+
+
+def test_tabs_of_the_admin_have_the_sites_icon(root: User, client_of: ClientOf) -> None:
+    for address in ("/admin/", "/admin/threads/thread/", "/admin/threads/thread/add/", "/admin/playground/"):
+        assert b'rel="icon" href="/static/icon.svg"' in client_of(root).get(address).content, address  # type: ignore[operator]

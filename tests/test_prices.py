@@ -209,9 +209,6 @@ def test_a_bad_price_is_refused_by_form_and_database(database: None, facts: dict
     price("fresh_input", "1")
     good = {"provider": "p", "model": "m", "unit": "fresh_input", "amount": Decimal(2), "valid": (LONG_AGO - timedelta(days=1), LONG_AGO)}
     bad = Price(**(good | facts))
-    # As a form has them: a pair is what the database is given.
-    for name in ("valid", "input_tokens"):
-        setattr(bad, name, Price._meta.get_field(name).range_type(*getattr(bad, name)))  # type: ignore[union-attr]
     with pytest.raises(ValidationError) as refused:
         bad.full_clean()
     assert field in refused.value.message_dict
@@ -219,6 +216,14 @@ def test_a_bad_price_is_refused_by_form_and_database(database: None, facts: dict
         with pytest.raises(Error), transaction.atomic():
             Price.objects.create(**(good | facts))
     Price(**good).save()
+
+
+def test_a_form_without_tiers_is_told_so(alice: User, client_of: Any) -> None:
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    facts = {"book": "cost", "provider": "p", "model": "m", "unit": "fresh_input", "currency": "USD", "amount": "2", "per": "1000000"}
+    page = client_of(alice).post("/admin/billing/price/add/", facts | {"valid_0": "2026-01-01 00:00:00", "valid_1": ""})
+    assert page.status_code == 200 and "This field is required." in page.content.decode()
+    assert not Price.objects.exists()
 
 
 @pytest.fixture

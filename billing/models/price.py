@@ -91,7 +91,8 @@ class Price(models.Model):
     def clean(self) -> None:
         """A range needs its beginning before its end."""
         for name in ("valid", "input_tokens"):
-            value: Any = getattr(self, name)
+            field: Any = self._meta.get_field(name)
+            value = field.to_python(getattr(self, name))  # a default is a pair
             if value is not None and value.lower is not None and value.upper is not None and value.lower >= value.upper:
                 raise ValidationError({name: gettext("It ends before it begins.")})
 

@@ -36,7 +36,8 @@ export class Allowance {
     const tight = budgets.find(({ spent, amount }) => Number(spent) >= SHOWN_FROM * Number(amount));
     this.money.hidden = !tight;
     if (!tight) return;
-    const day = new Date(tight.resets_at).toLocaleDateString(locale, { month: "long", day: "numeric" });
+    const firstDay = new Date(`${tight.resets_at.slice(0, 10)}T00:00`); // of the payer's month, which may begin in another zone
+    const day = firstDay.toLocaleDateString(locale, { month: "long", day: "numeric" });
     const [spent, amount] = [tight.spent, tight.amount].map((each) => money(Number(each), tight.currency));
     setText(this.money, fill(gettext("%(spent)s of this month’s %(amount)s are used. The next month begins on %(day)s."), { spent, amount, day }));
   }

@@ -2,9 +2,8 @@
 import { attempt, request } from "#api";
 import { copyButton } from "#code_block";
 import { arrange, element } from "#element";
-import { fill, gettext, locale } from "#words";
-
-const day = new Intl.DateTimeFormat(locale, { dateStyle: "medium" });
+import { fullDay } from "#times";
+import { fill, gettext } from "#words";
 
 export class ShareLinks {
   /** `node` holds a form with `days`, a list, and a place for a new address; `complain(text)` says what went wrong. */
@@ -30,8 +29,8 @@ export class ShareLinks {
   }
 
   row(link) {
-    const until = link.expires_at ? fill(gettext("Link until %(day)s"), { day: day.format(new Date(link.expires_at)) }) : gettext("Link without an end");
-    const made = fill(gettext("Made on %(day)s"), { day: day.format(new Date(link.created_at)) });
+    const until = link.expires_at ? fill(gettext("Link until %(day)s"), { day: fullDay(link.expires_at) }) : gettext("Link without an end");
+    const made = fill(gettext("Made on %(day)s"), { day: fullDay(link.created_at) });
     const remove = element("button", { type: "button", class: "quiet", "aria-label": fill(gettext("Take back: %(link)s"), { link: until }), onclick: () => this.takeBack(link) }, gettext("Take back"));
     return element("li", {}, element("span", { class: "member-name", title: made }, until), remove);
   }

@@ -1,13 +1,28 @@
 /** Times in words. */
 import { fill, gettext, locale } from "#words";
 
-const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
-const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
+const timeZone = known(globalThis.document?.documentElement.dataset.timeZone);
+const clock = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", timeZone });
+const moment = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short", timeZone });
+const date = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeZone });
+const sortable = new Intl.DateTimeFormat("sv", { timeZone }); // Swedes write 2026-11-22
 const tenths = new Intl.NumberFormat(locale, { minimumFractionDigits: 1, maximumFractionDigits: 1 });
 const UNITS = [[86_400, gettext("d")], [3600, gettext("h")], [60, "min"]];
 
 export const clockTime = (iso) => clock.format(new Date(iso));
 export const fullTime = (iso) => moment.format(new Date(iso));
+export const fullDay = (iso) => date.format(new Date(iso));
+
+/** The zone that is set for the reader, or undefined for this machine's: also where this browser's list is older than the server's. */
+function known(zone) {
+  try {
+    new Intl.DateTimeFormat("en", { timeZone: zone });
+    return zone;
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
 
 /** "0.4 s", "12 s", "3 min 5 s" between two ISO times; the second may be missing (now). "" without a start. */
 export function duration(start, end) {
@@ -37,9 +52,10 @@ export function ago(iso, now = new Date()) {
 
 /** The list group of a time: "Today", "Yesterday" or "Earlier". */
 export function dayGroup(iso, now = new Date()) {
-  const midnight = new Date(now.getFullYear(), now.getMonth(), now.getDate());
-  const yesterday = new Date(now.getFullYear(), now.getMonth(), now.getDate() - 1);
-  const time = new Date(iso);
-  if (time >= midnight) return "Today";
-  return time >= yesterday ? "Yesterday" : "Earlier";
+  const today = sortable.format(now);
+  const [year, month, day] = today.split("-").map(Number);
+  const yesterday = new Date(Date.UTC(year, month - 1, day - 1)).toISOString().slice(0, 10);
+  const then = sortable.format(new Date(iso));
+  if (then >= today) return "Today";
+  return then === yesterday ? "Yesterday" : "Earlier";
 }

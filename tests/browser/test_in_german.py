@@ -108,6 +108,18 @@ def test_days_are_the_readers(enter: Enter, site: Site) -> None:
     expect(page.locator("time")).to_have_text("6 May 2026")
 
 
+def test_times_are_of_the_zone_that_is_set(enter: Enter, site: Site) -> None:
+    person = site.person("gunda")
+    thread = person.new_thread("support")
+    person.post(f"/threads/{thread}/messages", text="Hello")
+    site.query("UPDATE threads_message SET created_at = '2026-05-05 20:30Z' WHERE thread_id = %s", thread)
+    page = enter(person, timezone_id="America/New_York").open(f"/threads/{thread}/")
+    expect(page.locator("#messages time").first).to_have_text("04:30 PM")
+    site.query("UPDATE threads_user SET time_zone = 'Asia/Tokyo' WHERE username = 'gunda'")
+    page.reload()
+    expect(page.locator("#messages time").first).to_have_text("05:30 AM")
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_two_people_each_in_their_language(enter: Enter, site: Site, size: dict[str, Any]) -> None:
     anna, ben = site.person("anna-de"), site.person("ben-en")

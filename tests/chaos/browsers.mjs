@@ -12,7 +12,7 @@ const Native = globalThis.WebSocket;
 Object.defineProperty(globalThis, "location", { get: () => ({ href: here.getStore().site }) });
 Object.defineProperty(globalThis, "navigator", { value: { onLine: true } });
 globalThis.addEventListener = () => {};
-globalThis.document = { hidden: false, addEventListener: () => {}, getElementById: () => null, documentElement: { lang: "en" } };
+globalThis.document = { hidden: false, addEventListener: () => {}, getElementById: () => null, documentElement: { lang: "en", dataset: {} } };
 globalThis.WebSocket = class extends Native {
   constructor(url) {
     super(url, { headers: here.getStore().headers });

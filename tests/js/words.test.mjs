@@ -11,7 +11,7 @@ const carried = {
   "The result is larger than %(bytes)s bytes.": "Das Ergebnis ist größer als %(bytes)s Bytes.",
   "The model's server failed (%(status)s).": "Der Server des Modells hat versagt (%(status)s).",
 };
-globalThis.document = { documentElement: { lang: "de" }, getElementById: () => ({ textContent: JSON.stringify(carried) }) };
+globalThis.document = { documentElement: { lang: "de", dataset: {} }, getElementById: () => ({ textContent: JSON.stringify(carried) }) };
 const german = await import("#words");
 const { said } = await import("#server_words");
 delete globalThis.document;
