@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, JsonValue, StrictBool, TypeAdapter
 
 from agents import branching, services
 from agents.registry import all_agents, get_agent
+from agents.shapes import AgentRow, Asked, AskedThere, Stopped
 from threads.access import SignedRequest, run_for, thread_for
 from threads.copying import fork
 from threads.errors import BadInput, Conflict
@@ -18,7 +19,8 @@ from threads.files import attached
 from threads.ids import uuid7
 from threads.lists import router
 from threads.models import Message, Run, Thread
-from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
+from threads.rows import message_row, run_row, thread_rows, tool_call_row
+from threads.shapes import RunRow, ThreadRow, ToolCallRow, ToolCalls
 
 __all__ = ["router"]  # The threads' own: reading and asking share the address of a thread's messages, and so must one router.
 
@@ -104,7 +106,7 @@ class Settled(Schema):
 
 
 @router.get("/agents")
-def agents(request: HttpRequest) -> list[Json]:
+def agents(request: HttpRequest) -> list[AgentRow]:
     """The agents one may ask; those that are not `listed` are reached by handoffs only."""
     del request
     return [
@@ -120,7 +122,7 @@ def agents(request: HttpRequest) -> list[Json]:
 
 
 @router.post("/threads", response={200: Any, 201: Any})
-def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
+def new_thread(request: SignedRequest, new: NewThread) -> Status[ThreadRow]:
     """Make a thread that belongs to the caller."""
     _require_agent(new.agent)
     pk = new.id or uuid7()
@@ -137,7 +139,7 @@ def new_thread(request: SignedRequest, new: NewThread) -> Status[Json]:
 
 
 @router.patch("/threads/{uuid:thread_id}")
-def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> Json:
+def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -> ThreadRow:
     """Rename, archive or choose the agent for what comes next."""
     _require_agent(patch.agent or "")
     need: Literal["write", "manage"] = "manage" if patch.status or patch.temporary is False else "write"
@@ -156,7 +158,7 @@ def change_thread(request: SignedRequest, thread_id: UUID, patch: ThreadPatch) -
 
 
 @router.post("/threads/{uuid:thread_id}/messages", response={202: Any})
-def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json]:
+def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Asked]:
     """Ask an agent in a thread. The answer comes over the thread's socket."""
     thread = thread_for(request.user, thread_id, "write")
     asked = services.send(
@@ -173,17 +175,17 @@ def send(request: SignedRequest, thread_id: UUID, prompt: Prompt) -> Status[Json
 
 
 @router.post("/threads/{uuid:thread_id}/branches", response={202: Any})
-def branch(request: SignedRequest, thread_id: UUID, new: NewBranch) -> Status[Json]:
+def branch(request: SignedRequest, thread_id: UUID, new: NewBranch) -> Status[AskedThere]:
     """Change a prompt, or have it answered again. What was said stays; the new version is a thread of its own with the same people."""
     thread = thread_for(request.user, thread_id, "write")
     prompt = _message_in(thread, new.message, "message")
     files = None if new.files is None else attached(request.user, new.files)
     made, message, run = branching.branch(request.user, thread, prompt, new.text, files=files, agent=new.agent, branch_id=new.id)
-    return Status(202, {"thread": thread_rows([made.pk])[0]} | _asked(message, run))
+    return Status(202, {"thread": thread_rows([made.pk])[0], **_asked(message, run)})
 
 
 @router.post("/threads/{uuid:thread_id}/forks", response={200: Any, 201: Any})
-def fork_thread(request: SignedRequest, thread_id: UUID, new: NewFork) -> Status[Json]:
+def fork_thread(request: SignedRequest, thread_id: UUID, new: NewFork) -> Status[ThreadRow]:
     """Copy a conversation into a new thread that belongs to the caller alone."""
     thread = thread_for(request.user, thread_id)
     through = _message_in(thread, new.through, "through") if new.through else None
@@ -199,14 +201,14 @@ def fork_thread(request: SignedRequest, thread_id: UUID, new: NewFork) -> Status
 
 
 @router.post("/threads/{uuid:thread_id}/stop")
-def stop_thread(request: SignedRequest, thread_id: UUID) -> Json:
+def stop_thread(request: SignedRequest, thread_id: UUID) -> Stopped:
     """Stop the answer that is being written, if there is one. What was said is kept."""
     run = services.stop_thread(thread_for(request.user, thread_id, "write"))
     return {"run": run_row(run) if run else None}
 
 
 @router.post("/runs/{uuid:run_id}/stop")
-def stop_run(request: SignedRequest, run_id: UUID) -> Json:
+def stop_run(request: SignedRequest, run_id: UUID) -> RunRow:
     """Stop this run; if it has ended already, nothing changes."""
     run = run_for(request.user, run_id, "write")
     services.stop(run)
@@ -214,13 +216,13 @@ def stop_run(request: SignedRequest, run_id: UUID) -> Json:
 
 
 @router.post("/runs/{uuid:run_id}/retry", response={202: Any})
-def retry(request: SignedRequest, run_id: UUID) -> Status[Json]:
+def retry(request: SignedRequest, run_id: UUID) -> Status[Asked]:
     """Answer the prompt of a failed or stopped run again."""
     return Status(202, _asked(*services.retry(request.user, run_for(request.user, run_id, "write"))))
 
 
 @router.post("/threads/{uuid:thread_id}/decisions")
-def decide(request: SignedRequest, thread_id: UUID, decided: Decisions) -> Json:
+def decide(request: SignedRequest, thread_id: UUID, decided: Decisions) -> ToolCalls:
     """Approve or deny tool calls, many at once. The answer goes on by itself when nothing is left to decide."""
     thread = thread_for(request.user, thread_id, "write")
     calls = services.decide(request.user, thread, [services.Decision(**dict(one)) for one in decided.decisions])
@@ -228,7 +230,7 @@ def decide(request: SignedRequest, thread_id: UUID, decided: Decisions) -> Json:
 
 
 @router.post("/threads/{uuid:thread_id}/tool-calls/{uuid:call_id}/result")
-def answer_call(request: SignedRequest, thread_id: UUID, call_id: UUID, answered: Answered) -> Json:
+def answer_call(request: SignedRequest, thread_id: UUID, call_id: UUID, answered: Answered) -> ToolCallRow:
     """Answer a question that an agent asked a person. For operators: whoever asked the agent could answer for them."""
     thread = thread_for(request.user, thread_id, "write")
     if thread.kind != Thread.Kind.TRIAL:  # in one's own trial one answers oneself
@@ -237,7 +239,7 @@ def answer_call(request: SignedRequest, thread_id: UUID, call_id: UUID, answered
 
 
 @router.post("/threads/{uuid:thread_id}/tool-calls/{uuid:call_id}/settle")
-def settle_call(request: SignedRequest, thread_id: UUID, call_id: UUID, settled: Settled) -> Json:
+def settle_call(request: SignedRequest, thread_id: UUID, call_id: UUID, settled: Settled) -> ToolCallRow:
     """Say whether a call of unknown outcome took effect. The model is told with the next prompt."""
     thread = thread_for(request.user, thread_id, "write")
     return tool_call_row(services.settle_call(request.user, thread, call_id, happened=settled.happened, note=settled.note))
@@ -257,5 +259,5 @@ def _message_in(thread: Thread, pk: UUID, field: str) -> Message:
     return message
 
 
-def _asked(message: Message, run: Run | None) -> Json:
+def _asked(message: Message, run: Run | None) -> Asked:
     return {"message": message_row(message), "run": run_row(run) if run else None}

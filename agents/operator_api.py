@@ -8,13 +8,15 @@ from ninja import Router, Schema, Status
 from pydantic import Field, JsonValue, StrictBool
 
 from agents import people
+from agents.shapes import AskedThere, Inbox, NoteRow, Notes
 from threads import broadcast
 from threads.access import SignedRequest, require_operator, thread_for
 from threads.files import attached
 from threads.inbox import waiting_rows
 from threads.models import InternalNote
 from threads.models.internal_note import LONGEST
-from threads.rows import Json, message_row, person, run_row, thread_rows
+from threads.rows import message_row, person, run_row, thread_rows
+from threads.shapes import MessageRow, ThreadRow
 
 router = Router()
 
@@ -47,7 +49,7 @@ class NewNote(Schema):
 
 
 @router.get("/inbox")
-def inbox(request: SignedRequest) -> Json:
+def inbox(request: SignedRequest) -> Inbox:
     """What waits for a person, who waits longest first, and as `waits` why: the conversation is `assigned` to somebody or a person is
     `wanted`; a `question`, an `approval` or an outcome that is `unknown` is open; the last answer `failed`. For operators."""
     require_operator(request.user)
@@ -55,14 +57,14 @@ def inbox(request: SignedRequest) -> Json:
 
 
 @router.post("/threads/{uuid:thread_id}/resolve")
-def resolve(request: SignedRequest, thread_id: UUID) -> Json:
+def resolve(request: SignedRequest, thread_id: UUID) -> ThreadRow:
     """Say that one has dealt with it: the agents answer again, and what had failed or is unknown waits no more. For operators."""
     people.resolve(request.user, thread_for(request.user, thread_id, "operate"))
     return thread_rows([thread_id])[0]
 
 
 @router.post("/threads/{uuid:thread_id}/draft", response={202: Any})
-def draft(request: SignedRequest, thread_id: UUID, wanted: NewDraft) -> Status[Json]:
+def draft(request: SignedRequest, thread_id: UUID, wanted: NewDraft) -> Status[AskedThere]:
     """Have the thread's agent draft an answer to what was asked last, with the tools that only look. It streams into a hidden copy of the
     conversation, `thread`, as the answer of `run`; nothing of it is in the conversation itself. For operators."""
     copy, message, run = people.draft(request.user, thread_for(request.user, thread_id, "operate"), pk=wanted.id)
@@ -70,14 +72,14 @@ def draft(request: SignedRequest, thread_id: UUID, wanted: NewDraft) -> Status[J
 
 
 @router.get("/threads/{uuid:thread_id}/notes")
-def notes(request: SignedRequest, thread_id: UUID) -> Json:
+def notes(request: SignedRequest, thread_id: UUID) -> Notes:
     """What operators wrote for each other, oldest first. For operators."""
     thread = thread_for(request.user, thread_id, "operate")
     return {"notes": [_note(note) for note in thread.internal_notes.select_related("author").order_by("pk")]}
 
 
 @router.post("/threads/{uuid:thread_id}/notes", response={201: Any})
-def add_note(request: SignedRequest, thread_id: UUID, new: NewNote) -> Status[Json]:
+def add_note(request: SignedRequest, thread_id: UUID, new: NewNote) -> Status[NoteRow]:
     """Write a note that neither the thread's people nor any model see. For operators."""
     thread = thread_for(request.user, thread_id, "operate")
     note = thread.internal_notes.create(author=request.user, text=new.text)
@@ -96,26 +98,26 @@ def delete_note(request: SignedRequest, thread_id: UUID, note_id: int) -> Status
     return Status(204, None)
 
 
-def _note(note: InternalNote) -> Json:
+def _note(note: InternalNote) -> NoteRow:
     return {"id": note.pk, "text": note.text, "author": person(note.author), "created_at": note.created_at.isoformat()}
 
 
 @router.post("/threads/{uuid:thread_id}/take-over")
-def take_over(request: SignedRequest, thread_id: UUID) -> Json:
+def take_over(request: SignedRequest, thread_id: UUID) -> ThreadRow:
     """Answer in the agents' place from now on. For operators."""
     people.take_over(request.user, thread_for(request.user, thread_id, "operate"))
     return thread_rows([thread_id])[0]
 
 
 @router.post("/threads/{uuid:thread_id}/hand-back")
-def hand_back(request: SignedRequest, thread_id: UUID, back: HandBack) -> Json:
+def hand_back(request: SignedRequest, thread_id: UUID, back: HandBack) -> ThreadRow:
     """Let the agents answer again. For operators."""
     people.hand_back(request.user, thread_for(request.user, thread_id, "operate"), answer=back.answer)
     return thread_rows([thread_id])[0]
 
 
 @router.post("/threads/{uuid:thread_id}/replies", response={201: Any})
-def reply(request: SignedRequest, thread_id: UUID, said: Reply) -> Status[Json]:
+def reply(request: SignedRequest, thread_id: UUID, said: Reply) -> Status[MessageRow]:
     """Answer under one's own name. For operators."""
     thread = thread_for(request.user, thread_id, "operate")
     files = attached(request.user, said.files)

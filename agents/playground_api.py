@@ -4,7 +4,7 @@ For staff with the permission `threads.use_playground`; a program's key needs th
 """
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from django.db.models import Count, Max, OuterRef, Q, QuerySet, Subquery, prefetch_related_objects
@@ -20,11 +20,31 @@ from agents.errors import BadInput
 from agents.models import RequestLog
 from agents.playground import Trial
 from agents.registry import get_agent, offered
+from agents.shapes import (
+    AgentMade,
+    AgentsMade,
+    AskedThere,
+    CallFields,
+    ContextBuilt,
+    ContextRow,
+    Excerpt,
+    KeyAbout,
+    MessageFields,
+    MessagesFields,
+    RequestRow,
+    RunAbout,
+    RunFields,
+    UserRow,
+    Users,
+    UsersThread,
+    UsersThreads,
+)
 from threads.access import SignedRequest, require_tester, thread_for
 from threads.api import Limit, Order
 from threads.lists import cursor_of
 from threads.models import ApiKey, Message, Run, Thread, ToolCall, User
 from threads.rows import Json, message_row, person, run_row, thread_rows, tool_call_row
+from threads.shapes import ThreadRow
 from threads.sync import one_moment, page
 
 router = Router()
@@ -66,16 +86,20 @@ class ThreadFor(Schema):
 
 
 @router.get("/key")
-def key(request: SignedRequest) -> Json:
+def key(request: SignedRequest) -> KeyAbout:
     """What the caller's API key may do, and until when; 401 without a valid one. All null for a browser's session."""
     require_tester(request.user)
     found = ApiKey.objects.filter(pk=request.user.api_key).first() if request.user.api_key else None
-    about = {"name": found.name, "scopes": found.scopes, "expires_at": _time(found.expires_at)} if found else {}
-    return {"name": None, "scopes": None, "expires_at": None} | about | {"owner": person(request.user)}
+    return {
+        "name": found.name if found else None,
+        "scopes": found.scopes if found else None,
+        "expires_at": _time(found.expires_at) if found else None,
+        "owner": person(request.user),
+    }
 
 
 @router.get("/agents")
-def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None = None) -> Json:
+def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None = None) -> AgentsMade:
     """The agents that are offered, for a user or in a thread if one is named: how each is made."""
     require_tester(request.user)
     where = thread_for(request.user, thread, "test") if thread else None
@@ -84,7 +108,7 @@ def agents(request: SignedRequest, user: UUID | None = None, thread: UUID | None
 
 
 @router.get("/users")
-def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Json:
+def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Users:
     """People with threads, who was active last first; `search` looks at names. The id "none" stands for threads that are nobody's."""
     require_tester(request.user)
     newest = Thread.objects.kept().listed().filter(owner=OuterRef("pk")).values("last_activity")[:1]
@@ -94,7 +118,7 @@ def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Json:
     chosen = list(found.order_by("-last", "pk")[:limit])
     own = Thread.objects.kept().listed().filter(owner__in=[each.pk for each in chosen]).order_by()
     counts = dict(own.values_list("owner").annotate(n=Count("pk")))
-    rows = [
+    rows: list[UserRow] = [
         {"id": str(u.pk), "name": u.name, "username": u.username, "threads": counts[u.pk], "last_activity": _time(u.last)} for u in chosen
     ]
     of_nobody = Thread.objects.kept().listed().filter(owner=None)
@@ -104,7 +128,7 @@ def users(request: SignedRequest, search: str = "", limit: Limit = 50) -> Json:
 
 
 @router.get("/threads")
-def threads(request: SignedRequest, user: str, before: str = "", limit: Limit = 50) -> Json:
+def threads(request: SignedRequest, user: str, before: str = "", limit: Limit = 50) -> UsersThreads:
     """A user's threads (`none`: nobody's), newest activity first, with what was said last in each; `before` continues a page."""
     require_tester(request.user)
     found = Thread.objects.kept().listed().filter(owner=None if user == NOBODY else _user(_uuid(user, "user")))
@@ -118,14 +142,14 @@ def threads(request: SignedRequest, user: str, before: str = "", limit: Limit = 
     shown = list(found.annotate(last=Subquery(last), speaker=Subquery(speaker)).values_list("pk", "last", "speaker")[:limit])
     newest = Message.objects.in_bulk([message for _, message, _ in shown if message])
     rows = {row["id"]: row for row in thread_rows([pk for pk, _, _ in shown])}
-    listed = [
-        rows[str(pk)] | {"last_agent": speaker or "", "last_message": _excerpt(newest.get(message))} for pk, message, speaker in shown
+    listed: list[UsersThread] = [
+        {**rows[str(pk)], "last_agent": speaker or "", "last_message": _excerpt(newest.get(message))} for pk, message, speaker in shown
     ]
     return {"threads": listed, "before": f"{listed[-1]['last_activity']},{listed[-1]['id']}" if len(listed) == limit else None}
 
 
 @router.post("/threads", response={201: Any})
-def new_thread(request: SignedRequest, new: ThreadFor) -> Status[Json]:
+def new_thread(request: SignedRequest, new: ThreadFor) -> Status[ThreadRow]:
     """Make a thread in a user's name; the admin's log says who did."""
     require_tester(request.user)
     if new.agent:
@@ -135,7 +159,9 @@ def new_thread(request: SignedRequest, new: ThreadFor) -> Status[Json]:
 
 
 @router.get("/threads/{uuid:thread_id}/messages")
-def messages(request: SignedRequest, thread_id: UUID, before: Order | None = None, after: Order | None = None, limit: Limit = 50) -> Json:
+def messages(
+    request: SignedRequest, thread_id: UUID, before: Order | None = None, after: Order | None = None, limit: Limit = 50
+) -> MessagesFields:
     """Whole turns with all that is known of them, ascending: the newest ones, those before an order, or those from the order `after` on.
     The answer's `before` and `after` continue; null is the end."""
     thread = thread_for(request.user, thread_id, "test")
@@ -144,16 +170,17 @@ def messages(request: SignedRequest, thread_id: UUID, before: Order | None = Non
         prefetch_related_objects(rows, "sent_by")
         prefetch_related_objects(runs, "requested_by", "on_behalf_of")
         prefetch_related_objects(calls, "decided_by")
-    found = {
+    return {
         "messages": [_message(row) for row in rows],
         "runs": [_run(run) for run in runs],
         "tool_calls": [_call(call) for call in calls],
+        "before": ends[0],
+        "after": ends[1],
     }
-    return found | {"before": ends[0], "after": ends[1]}
 
 
 @router.get("/runs/{uuid:run_id}")
-def run(request: SignedRequest, run_id: UUID) -> Json:
+def run(request: SignedRequest, run_id: UUID) -> RunAbout:
     """A run with its steps (messages, timing, usage), its tool calls, and the requests to the model's server as far as they are kept."""
     found = _tested_run(request, run_id)
     steps = found.messages.select_related("author", "sent_by").order_by("step_order")
@@ -169,7 +196,7 @@ def run(request: SignedRequest, run_id: UUID) -> Json:
 
 
 @router.post("/threads/{uuid:thread_id}/context")
-def context(request: SignedRequest, thread_id: UUID, wanted: PreviewWanted) -> Json:
+def context(request: SignedRequest, thread_id: UUID, wanted: PreviewWanted) -> ContextBuilt:
     """What the agent's context function would build now: `rows` with where each comes from (`source`: search, recent, input, prompt,
     existing), why it was found ({score, found: [{by, rank, score}]}; null beside one that was) and whether it had no room; the `notes`
     that are told besides, and the whole `request`. Without `message`, `step` and `text` it is the conversation as it stands."""
@@ -178,12 +205,12 @@ def context(request: SignedRequest, thread_id: UUID, wanted: PreviewWanted) -> J
     found = playground.preview(
         request.user, thread, _trial(wanted), text=wanted.text, prompt=_message_in(thread, wanted.message, "message"), step=step
     )
-    rows = [each | {"row": _message(each["row"])} for each in found.rows]
+    rows = [cast(ContextRow, each | {"row": _message(each["row"])}) for each in found.rows]
     return {"rows": rows, "notes": found.notes, "request": found.request, "tokens": found.tokens, "window": found.window}
 
 
 @router.post("/threads/{uuid:thread_id}/generate", response={202: Any})
-def generate(request: SignedRequest, thread_id: UUID, wanted: Generate) -> Status[Json]:
+def generate(request: SignedRequest, thread_id: UUID, wanted: Generate) -> Status[AskedThere]:
     """Have a prompt answered. Without `save` in a copy of the thread, which the answer names; the caller pays in any case. The answer
     streams over that thread's socket, and `GET /runs/{id}` has it."""
     thread = thread_for(request.user, thread_id, "test")
@@ -235,12 +262,12 @@ def _message_in(thread: Thread, pk: UUID | None, field: str) -> Message | None:
     return found
 
 
-def agent_rows(owner: User | None, thread: Thread | None) -> list[Json]:
+def agent_rows(owner: User | None, thread: Thread | None) -> list[AgentMade]:
     """How the agents are made that are offered there, with what the thread wants otherwise."""
     return [_agent(each.in_thread(thread.options if thread else {})) for each in offered(owner, thread)]
 
 
-def _agent(agent: Agent) -> Json:
+def _agent(agent: Agent) -> AgentMade:
     tools = [tool.schema["function"] | {"needs_approval": bool(tool.needs_approval)} for tool in agent.toolbox.values()]
     return {
         "name": agent.name,
@@ -259,18 +286,35 @@ def _agent(agent: Agent) -> Json:
     }
 
 
-def _message(message: Message) -> Json:
-    more = ("is_tool", "reasoning", "sources", "warnings", "provider_metadata", "timing")
-    copied = str(message.copied_from) if message.copied_from else None
-    where = {"thread": str(message.thread_id) if message.thread_id else None}
-    return message_row(message) | {name: getattr(message, name) for name in more} | {"copied_from": copied} | where
+def _message(message: Message) -> MessageFields:
+    return {
+        **message_row(message),
+        "thread": str(message.thread_id) if message.thread_id else None,
+        "is_tool": message.is_tool,
+        "reasoning": message.reasoning,
+        "warnings": message.warnings,
+        "provider_metadata": message.provider_metadata,
+        "timing": message.timing,
+        "copied_from": str(message.copied_from) if message.copied_from else None,
+    }
 
 
-def _run(run: Run) -> Json:
-    times = {name: _time(getattr(run, name)) for name in ("queued_at", "lease_until", "wake_at")}
-    people = {"requested_by": person(run.requested_by), "on_behalf_of": person(run.on_behalf_of)}
-    plain = {name: getattr(run, name) for name in ("order", "step", "crashes", "worker", "given")}
-    return run_row(run) | {"thread": str(run.thread_id), "options": _options(run)} | people | plain | times
+def _run(run: Run) -> RunFields:
+    return {
+        **run_row(run),
+        "thread": str(run.thread_id),
+        "options": _options(run),
+        "requested_by": person(run.requested_by),
+        "on_behalf_of": person(run.on_behalf_of),
+        "order": run.order,
+        "step": run.step,
+        "crashes": run.crashes,
+        "worker": run.worker,
+        "given": run.given,
+        "queued_at": _time(run.queued_at),
+        "lease_until": _time(run.lease_until),
+        "wake_at": _time(run.wake_at),
+    }
 
 
 def _options(run: Run) -> Json:
@@ -280,17 +324,30 @@ def _options(run: Run) -> Json:
     return options | ({"context_options": ContextOptions.model_validate(context).model_dump()} if context else {})
 
 
-def _call(call: ToolCall) -> Json:
-    decided = {"decided_by": person(call.decided_by), "decided_at": _time(call.decided_at)}
-    return tool_call_row(call) | {"provider_call_id": call.provider_call_id, "untrusted": call.untrusted} | decided
+def _call(call: ToolCall) -> CallFields:
+    return {
+        **tool_call_row(call),
+        "provider_call_id": call.provider_call_id,
+        "untrusted": call.untrusted,
+        "decided_by": person(call.decided_by),
+        "decided_at": _time(call.decided_at),
+    }
 
 
-def _request(log: RequestLog) -> Json:
-    plain = {name: getattr(log, name) for name in ("agent", "step", "attempt", "request", "response", "error", "seconds")}
-    return plain | {"created_at": _time(log.created_at)}
+def _request(log: RequestLog) -> RequestRow:
+    return {
+        "agent": log.agent,
+        "step": log.step,
+        "attempt": log.attempt,
+        "request": log.request,
+        "response": log.response,
+        "error": log.error,
+        "seconds": log.seconds,
+        "created_at": _time(log.created_at),
+    }
 
 
-def _excerpt(message: Message | None) -> Json | None:
+def _excerpt(message: Message | None) -> Excerpt | None:
     if message is None:
         return None
     return {"role": message.role, "status": message.status, "text": message.text[:EXCERPT], "created_at": _time(message.created_at)}

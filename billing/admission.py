@@ -5,10 +5,10 @@ All of it happens in the transaction that saves the prompt, or the step: what is
 
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from billing import budgets, limits
 from billing.models import Account, Budget, Limit
+from billing.shapes import Left, LimitLeft
 from threads.models import Thread, User
 
 
@@ -54,19 +54,21 @@ def take(user: str | None, agent: str, tokens: int) -> None:
             limits.reserve(limit, key, tokens)
 
 
-def state(user: User) -> dict[str, Any]:
+def state(user: User) -> Left:
     """What a person's pages show: of each limit that is theirs or everybody's, what is left and when there will be something again; and
     how far their budget is used up."""
     now = time.time()
-    shown = []
+    shown: list[LimitLeft] = []
     for limit in limits.active():
         if not limit.counts or limit.per not in (Limit.Per.USER, Limit.Per.SITE):
             continue
         left = limits.left(limit, _key(limit.per, str(user.pk), "") or "")
         if left is not None:
-            own = {"left": left.value, "capacity": left.capacity, "flow": left.flow} if limit.per == Limit.Per.USER else {}
             retry_at = now + left.retry_after if left.retry_after else None
-            shown.append({"name": limit.name, "counts": limit.counts, "per": limit.per, "retry_at": retry_at, **own})
+            told: LimitLeft = {"name": limit.name, "counts": limit.counts, "per": limit.per, "retry_at": retry_at}
+            if limit.per == Limit.Per.USER:
+                told |= {"left": left.value, "capacity": left.capacity, "flow": left.flow}
+            shown.append(told)
     account = Account.objects.filter(pk=user.pk).select_related("plan").first() or Account(pk=user.pk)
     theirs = [budget for budget in budgets.applying(account) if budget.kind != Budget.Kind.SITE]
     spent = [budgets.state_of(budget, account).as_json() for budget in theirs]

@@ -26,6 +26,7 @@ from billing.models import Account, Budget, Reservation, Scope, Spending, UsageR
 from billing.models.budget import PLACES
 from billing.periods import Month
 from billing.pricing import priced_call
+from billing.shapes import BudgetLeft
 from threads.errors import AgentError
 from threads.models import Run
 from threads.words import localized
@@ -60,7 +61,7 @@ class BudgetExceeded(AgentError):
     def details(self) -> dict[str, Any]:
         """Whose budget it is, and when there is another one. What others have spent is not said."""
         told = self.state.as_json()
-        return told if self.state.scope == Scope.USER else {name: told[name] for name in ("scope", "resets_at")}
+        return {**told} if self.state.scope == Scope.USER else {"scope": told["scope"], "resets_at": told["resets_at"]}
 
 
 class PriceUnknown(AgentError):
@@ -93,7 +94,7 @@ class State:
         amounts = {"part": localized(f"{self.spent:.2f}"), "whole": localized(f"{self.budget.amount:.2f}"), "currency": self.currency}
         return gettext("%(part)s of %(whole)s %(currency)s") % amounts
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> BudgetLeft:
         """As pages and programs are told; money as text."""
         return {
             "scope": self.scope,

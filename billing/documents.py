@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext, override
@@ -13,6 +12,7 @@ from fpdf.fonts import FontFace
 
 from billing.invoicing import as_money
 from billing.models import CreditNote, Invoice
+from billing.shapes import InvoiceHead, InvoiceRow
 from billing.templatetags.money import count, exactly
 
 FONTS = settings.BASE_DIR / "static" / "vendor"
@@ -114,9 +114,10 @@ def invoice_pdf(invoice: Invoice) -> bytes:
         return bytes(pdf.output())
 
 
-def invoice_json(invoice: Invoice) -> dict[str, Any]:
+def invoice_json(invoice: Invoice) -> InvoiceRow:
     """An invoice with its lines; money and quantities as text."""
-    return invoice_head(invoice) | {
+    return {
+        **invoice_head(invoice),
         "lines": [
             {
                 "description": line.description,
@@ -130,11 +131,11 @@ def invoice_json(invoice: Invoice) -> dict[str, Any]:
                 "amount": as_money(line.amount, invoice.currency),
             }
             for line in invoice.lines.all()
-        ]
+        ],
     }
 
 
-def invoice_head(invoice: Invoice) -> dict[str, Any]:
+def invoice_head(invoice: Invoice) -> InvoiceHead:
     """An invoice without its lines. `due` is what is still to be paid if it is not paid yet, after credit and credit notes."""
     return {
         "id": str(invoice.pk),
@@ -143,14 +144,23 @@ def invoice_head(invoice: Invoice) -> dict[str, Any]:
         "account": str(invoice.account_id),
         "bill_to": invoice.bill_to,
         "status": invoice.status,
-        "final_at": invoice.final_at and invoice.final_at.isoformat(),
-        "paid_at": invoice.paid_at and invoice.paid_at.isoformat(),
+        "final_at": invoice.final_at.isoformat() if invoice.final_at else None,
+        "paid_at": invoice.paid_at.isoformat() if invoice.paid_at else None,
         "currency": invoice.currency,
-        **{name: as_money(getattr(invoice, name), invoice.currency) for name in (*AMOUNTS, "credited")},
+        "net": as_money(invoice.net, invoice.currency),
+        "tax": as_money(invoice.tax, invoice.currency),
+        "total": as_money(invoice.total, invoice.currency),
+        "credited": as_money(invoice.credited, invoice.currency),
         "due": as_money(invoice.due if invoice.is_open else Decimal(0), invoice.currency),
         "tax_percent": f"{invoice.tax_percent:f}",
         "credit_notes": [
-            {"number": note.number, "reason": note.reason, **{name: as_money(getattr(note, name), invoice.currency) for name in AMOUNTS}}
+            {
+                "number": note.number,
+                "reason": note.reason,
+                "net": as_money(note.net, invoice.currency),
+                "tax": as_money(note.tax, invoice.currency),
+                "total": as_money(note.total, invoice.currency),
+            }
             for note in invoice.notes.all()
         ],
     }

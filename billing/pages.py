@@ -40,8 +40,7 @@ def usage(request: HttpRequest) -> HttpResponse:
     days = [month.first + timedelta(days=n) for n in range((month.next.first - month.first).days)]
     today = timezone.now().astimezone(ZoneInfo(account.zone)).date()
     left = admission.state(user)
-    for budget in left["budgets"]:
-        budget["high"] = f"{Decimal(budget['amount']) * TIGHT:f}"
+    budgets = [budget | {"high": f"{Decimal(budget['amount']) * TIGHT:f}"} for budget in left["budgets"]]
     waiting = mine.exclude(pk__in=Billed.objects.filter(invoice__account=account.pk).values("usage_id"))
     return _page(request, "billing/usage.html", {
         "section": "usage",
@@ -56,7 +55,7 @@ def usage(request: HttpRequest) -> HttpResponse:
         "models": _dearest(used(rows, ["provider", "model"], account.currency)),
         "agents": _dearest(used(rows, ["agent"], account.currency)),
         "threads": _threads(user, used(rows, ["thread_id"], account.currency)),
-        "left": left,
+        "left": left | {"budgets": budgets},
         "credit": credits.left(account, today) if account.credits.exists() else None,
         "upcoming": total(used(waiting, [], account.currency)) if month == now else None,
     })  # fmt: skip

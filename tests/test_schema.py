@@ -26,7 +26,11 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis.core.transport import Response
 from schemathesis.generation.case import Case
 from schemathesis.specs.openapi.checks import positive_data_acceptance
+from typing_extensions import is_typeddict
 
+import agents.shapes
+import billing.shapes
+import threads.shapes
 from agents import branching, people, playground, services, tasks
 from agents.agent import Agent
 from agents.playground import Trial
@@ -60,6 +64,11 @@ STATES = {
 READING = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 schema = schemathesis.openapi.from_wsgi("/api/openapi.json", WSGIHandler())
+# What else an answer says ought to be in the document, too.
+for name in {
+    name for module in (agents.shapes, billing.shapes, threads.shapes) for name, each in vars(module).items() if is_typeddict(each)
+}:
+    schema.raw_schema["components"]["schemas"].get(name, {}).setdefault("additionalProperties", False)
 # NUL, which is refused wherever it is, would leave few texts; who is asking is said by the test.
 schema.config.generation.update(allow_x00=False, with_security_parameters=False, deterministic=True)
 # Too large is a way to be refused.
@@ -324,6 +333,13 @@ def test_the_document_is_true(world: World, case: Case) -> None:
 
 
 # --- What no generator thinks of ---------------------------------------------------------------------------------------
+
+
+def test_every_answer_has_a_shape() -> None:
+    for path, methods in schema.raw_schema["paths"].items():
+        for method, operation in methods.items():
+            told = {int(status): answer for status, answer in operation["responses"].items() if int(status) < 300}
+            assert told and all(status == 204 or answer.get("content") for status, answer in told.items()), (method, path)
 
 
 @pytest.mark.parametrize(

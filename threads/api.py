@@ -12,7 +12,8 @@ from threads.access import SignedRequest, thread_for
 from threads.deleting import delete_messages
 from threads.errors import BadInput
 from threads.models import Memory, Message, Run, Thread, User
-from threads.rows import Json, message_row, run_row, thread_rows, tool_call_row
+from threads.rows import message_row, run_row, thread_rows, tool_call_row
+from threads.shapes import MemberRow, Members, Memories, MessageRow, Messages, ThreadRow, ToolCalls, UiMessage
 from threads.sync import one_moment, page
 from threads.ui import ui_messages
 
@@ -31,19 +32,19 @@ class NewMember(Schema):
 
 
 @router.get("/threads/{uuid:thread_id}")
-def one_thread(request: SignedRequest, thread_id: UUID) -> Json:
+def one_thread(request: SignedRequest, thread_id: UUID) -> ThreadRow:
     """A thread and its members."""
     return _described(thread_for(request.user, thread_id).pk)
 
 
 @router.get("/threads/{uuid:thread_id}/members")
-def members(request: SignedRequest, thread_id: UUID) -> Json:
+def members(request: SignedRequest, thread_id: UUID) -> Members:
     """Who may see the thread."""
     return {"members": _described(thread_for(request.user, thread_id).pk)["members"]}
 
 
 @router.post("/threads/{uuid:thread_id}/members", response={201: Any})
-def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Status[Json]:
+def add_member(request: SignedRequest, thread_id: UUID, new: NewMember) -> Status[MemberRow]:
     """Let somebody in, or change what they may do."""
     thread = thread_for(request.user, thread_id, "manage")
     user = User.objects.filter(username__iexact=new.username.strip(), is_active=True).first()
@@ -73,7 +74,7 @@ def messages(
     around: UUID | None = None,
     limit: Limit = 50,
     view: Literal["rows", "ui"] = "ui",
-) -> Json:
+) -> Messages:
     """Whole turns, ascending: the newest ones, those before an order, those from the order `after` on, or those around a message. The
     answer's `before` and `after` continue; null is the end. `view=rows` gives the socket's rows."""
     thread = thread_for(request.user, thread_id)
@@ -82,9 +83,14 @@ def messages(
     with one_moment():
         rows, runs, calls, *ends = page(thread, limit, before=before, after=after, around=_message(thread, around))
         live = {run.pk: run.live_parts()[0] for run in runs if run.status == Run.Status.RUNNING}
-    shown = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
-    rest = {"runs": [run_row(r) for r in runs], "tool_calls": [tool_call_row(c) for c in calls]}
-    return {"messages": shown, **rest, "before": ends[0], "after": ends[1]}
+    shown: list[MessageRow] | list[UiMessage] = [message_row(m) for m in rows] if view == "rows" else ui_messages(rows, calls, live)
+    return {
+        "messages": shown,
+        "runs": [run_row(run) for run in runs],
+        "tool_calls": [tool_call_row(call) for call in calls],
+        "before": ends[0],
+        "after": ends[1],
+    }
 
 
 def _message(thread: Thread, pk: UUID | None) -> Message | None:
@@ -111,14 +117,14 @@ def delete_message(request: SignedRequest, thread_id: UUID, message_id: UUID) ->
 
 
 @router.get("/threads/{uuid:thread_id}/tool-calls")
-def tool_calls(request: SignedRequest, thread_id: UUID, limit: Limit = 100) -> Json:
+def tool_calls(request: SignedRequest, thread_id: UUID, limit: Limit = 100) -> ToolCalls:
     """Tool calls with state, arguments, progress and result, newest first."""
     calls = thread_for(request.user, thread_id).tool_calls.order_by("-created_at", "-index")
     return {"tool_calls": [tool_call_row(call) for call in calls[:limit]]}
 
 
 @router.get("/memories")
-def memories(request: SignedRequest) -> Json:
+def memories(request: SignedRequest) -> Memories:
     """What agents remember of the caller, newest first."""
     found = Memory.objects.filter(user=request.user).order_by("-pk")
     return {"memories": [{"id": memory.pk, "text": memory.text, "created_at": memory.created_at.isoformat()} for memory in found]}
@@ -132,5 +138,5 @@ def forget(request: SignedRequest, memory_id: int) -> Status[None]:
     return Status(204, None)
 
 
-def _described(pk: UUID) -> Json:
+def _described(pk: UUID) -> ThreadRow:
     return thread_rows([pk])[0]

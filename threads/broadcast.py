@@ -19,6 +19,7 @@ from threads.rows import Json, Marks, feedback_row, marked_rows, own_row
 
 if TYPE_CHECKING:
     from threads.models import Feedback, Thread
+    from threads.shapes import ThreadRow
 
 logger = logging.getLogger(__name__)
 MAX_FRAME_BYTES = 64_000
@@ -108,11 +109,11 @@ def feedback(given: "Feedback") -> None:
     publish([(user_group(given.user_id), {"type": "frame", "text": msgspec.json.encode(frame).decode()})])
 
 
-def _row(thread_id: UUID) -> tuple[Json | None, Marks]:
+def _row(thread_id: UUID) -> "tuple[ThreadRow | None, Marks]":
     return next(iter(marked_rows([thread_id])), (None, {}))
 
 
-def _feeds(row: Json | None, marks: Marks) -> list[tuple[str, Json]]:
+def _feeds(row: "ThreadRow | None", marks: Marks) -> list[tuple[str, Json]]:
     """One message for each whose list has it."""
     frames = {user: {"type": "thread", "thread": own_row(row, marks, user)} for user in marks} if row else {}
     return [(user_group(user), {"type": "frame", "text": msgspec.json.encode(frame).decode()}) for user, frame in frames.items()]

@@ -1,6 +1,6 @@
 """One committed change of a thread: its rows get one version and go out as one frame, after the commit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from threads.models import Thread
 
-ROWS: dict[str, tuple[str, Callable[[Any], Json]]] = {
+ROWS: dict[str, tuple[str, Callable[[Any], Mapping[str, Any]]]] = {
     "Message": ("messages", message_row),
     "Run": ("runs", run_row),
     "ToolCall": ("tool_calls", tool_call_row),

@@ -13,7 +13,8 @@ from threads.access import SignedRequest, require_scope, thread_for
 from threads.errors import BadInput
 from threads.models import Feedback, Message, Thread, User
 from threads.models.feedback import LONGEST
-from threads.rows import Json, feedback_row
+from threads.rows import feedback_row
+from threads.shapes import FeedbackGiven, FeedbackRow
 
 router = Router()
 
@@ -26,7 +27,7 @@ class Opinion(Schema):
 
 
 @router.get("/threads/{uuid:thread_id}/feedback")
-def feedback(request: SignedRequest, thread_id: UUID) -> Json:
+def feedback(request: SignedRequest, thread_id: UUID) -> FeedbackGiven:
     """What the caller thinks of the answers in a thread."""
     thread = thread_for(request.user, thread_id)
     own = Feedback.objects.filter(message__thread=thread, user=request.user)
@@ -34,7 +35,7 @@ def feedback(request: SignedRequest, thread_id: UUID) -> Json:
 
 
 @router.put("/threads/{uuid:thread_id}/messages/{uuid:message_id}/feedback")
-def give(request: SignedRequest, thread_id: UUID, message_id: UUID, opinion: Opinion) -> Json:
+def give(request: SignedRequest, thread_id: UUID, message_id: UUID, opinion: Opinion) -> FeedbackRow:
     """Say what one thinks of an answer, in place of what one said before."""
     answer = _answer(request.user, thread_id, message_id)
     given, _ = Feedback.objects.update_or_create(message=answer, user=request.user, defaults=opinion.dict())

@@ -22,6 +22,7 @@ from threads.models import Thread, User
 from threads.rows import Json
 from threads.saving import parsed, save_messages
 from threads.schemas import NewMessage
+from threads.shapes import Imported, ImportedThread
 from threads.storable import unstorable
 from threads.words import grouped
 
@@ -60,7 +61,7 @@ IMPORTED = {
 
 
 @router.post("/threads/import", response={201: Any}, openapi_extra={"requestBody": IMPORTED})
-def bring_in(request: SignedRequest) -> Status[Json]:
+def bring_in(request: SignedRequest) -> Status[Imported]:
     """Make threads of one's own: of a file that was exported here, or of what ChatGPT exports (`conversations.json`, or the whole archive
     as application/zip). Up to 32 MB, unpacked too, and 1,000 conversations; of each all or nothing. `known` counts those that were brought
     in from there before, which are left as they are; `failed` says what is wrong with others."""
@@ -73,9 +74,9 @@ def bring_in(request: SignedRequest) -> Status[Json]:
     return Status(201, _all_imported(request.user, data, file_named))
 
 
-def _all_imported(owner: User, conversations: list[msgspec.Raw], file_named: FileNamed) -> Json:
+def _all_imported(owner: User, conversations: list[msgspec.Raw], file_named: FileNamed) -> Imported:
     """One after the other: what is wrong with one keeps no other out."""
-    found: Json = {"threads": [], "known": 0, "failed": []}
+    found: Imported = {"threads": [], "known": 0, "failed": []}
     for number, raw in enumerate(conversations, start=1):
         try:
             conversation = _decoded(raw, Conversation)
@@ -105,7 +106,7 @@ def imported(owner: User, data: Exported) -> Thread:
     return thread
 
 
-def _told(thread: Thread) -> Json:
+def _told(thread: Thread) -> ImportedThread:
     return {"id": str(thread.pk), "title": thread.title}
 
 

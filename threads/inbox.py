@@ -9,7 +9,8 @@ from django.db.models import Max
 
 from threads.access import is_operator
 from threads.models import InternalNote, User
-from threads.rows import Json, thread_rows
+from threads.rows import thread_rows
+from threads.shapes import WaitingThread, Waits
 
 MOST = 200
 
@@ -38,18 +39,18 @@ GROUP BY t.id ORDER BY 2, 1 LIMIT %(most)s
 """
 
 
-def waiting() -> Sequence[tuple[Any, Any, list[Json]]]:
+def waiting() -> Sequence[tuple[Any, Any, list[Waits]]]:
     """(thread, since when, its reasons: {reason, since, detail}), who waits longest first; at most 200 of them."""
     with connection.cursor() as cursor:
         cursor.execute(WAITING, {"most": MOST})
         return list(cursor.fetchall())
 
 
-def waiting_rows() -> list[Json]:
+def waiting_rows() -> list[WaitingThread]:
     """The threads that wait, and why: `waits`, a list of {reason, since, detail}."""
     found = waiting()
     rows = {row["id"]: row for row in thread_rows([thread for thread, _, _ in found])}
-    return [rows[str(thread)] | {"waits": reasons} for thread, _, reasons in found]
+    return [{**rows[str(thread)], "waits": reasons} for thread, _, reasons in found]
 
 
 def as_seen_by(user: User) -> tuple[int | None, list[tuple[Any, Any, int]]] | None:

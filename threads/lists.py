@@ -20,6 +20,7 @@ from threads.finding import Finding, find
 from threads.models import Thread, ThreadMember, User
 from threads.models.thread import ThreadQuerySet
 from threads.rows import Json, own_rows
+from threads.shapes import FindingRow, Findings, OwnThreadRow, Threads
 
 __all__ = ["listing", "router"]
 PAGE = 50
@@ -46,7 +47,7 @@ def threads(
     title: str = "",
     status: Literal["active", "archived"] = "active",
     pinned: bool = False,
-) -> Json:
+) -> Threads:
     """The caller's threads, newest activity first; `before` continues where the last page ended. `pinned`: only those. With `title` those
     whose titles have these words, in one page."""
     found = Thread.objects.visible_to(request.user).listed().filter(status=status)
@@ -69,7 +70,7 @@ def listing(user: User) -> Json:
 
 
 @router.patch("/threads/{uuid:thread_id}/mine")
-def mark(request: SignedRequest, thread_id: UUID, mine: Mine) -> Json:
+def mark(request: SignedRequest, thread_id: UUID, mine: Mine) -> OwnThreadRow:
     """Pin a thread in one's own list, or say what one has seen. For members."""
     thread = thread_for(request.user, thread_id).head
     require_scope(request.user, "write")
@@ -103,7 +104,7 @@ def restore_threads(request: SignedRequest, several: Several) -> Status[None]:
 
 
 @router.get("/search")
-def search(request: SignedRequest, words: str, limit: Limit = 20) -> Json:
+def search(request: SignedRequest, words: str, limit: Limit = 20) -> Findings:
     """Where the caller's threads have all these words, the last of which may be unfinished: titles, then messages, newest first.
 
     `snippet` is a list of {text, hit}: what stands around the words, and which of it are the words.
@@ -112,7 +113,7 @@ def search(request: SignedRequest, words: str, limit: Limit = 20) -> Json:
     return {"titles": [_found(each) for each in found.titles], "messages": [_found(each) for each in found.messages]}
 
 
-def _found(each: Finding) -> Json:
+def _found(each: Finding) -> FindingRow:
     return {
         "thread": str(each.thread),
         "title": each.title,
@@ -128,7 +129,7 @@ def _pinned(user: User) -> QuerySet[Thread, UUID]:
     return Thread.objects.kept().listed().filter(pk__in=pins, status=Thread.Status.ACTIVE).values_list("pk", flat=True)
 
 
-def _page(found: ThreadQuerySet, limit: int, reader: User) -> Json:
+def _page(found: ThreadQuerySet, limit: int, reader: User) -> Threads:
     ids = list(found.values_list("pk", flat=True)[: limit + 1])
     shown = own_rows(ids[:limit], reader.pk)
     return {"threads": shown, "before": f"{shown[-1]['last_activity']},{shown[-1]['id']}" if len(ids) > limit else None}

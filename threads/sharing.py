@@ -14,6 +14,7 @@ from pydantic import Field
 from threads.access import SignedRequest, thread_for
 from threads.models import File, Message, ShareLink
 from threads.rows import Json
+from threads.shapes import LinkRow, Links, NewLinkRow
 from threads.uploads import served
 
 router = Router()
@@ -26,18 +27,18 @@ class NewLink(Schema):
 
 
 @router.get("/threads/{uuid:thread_id}/links")
-def links(request: SignedRequest, thread_id: UUID) -> Json:
+def links(request: SignedRequest, thread_id: UUID) -> Links:
     """The links to a thread that still lead there, newest first. For its owner."""
     found = thread_for(request.user, thread_id, "manage").links.valid().order_by("-pk")
     return {"links": [_row(link) for link in found]}
 
 
 @router.post("/threads/{uuid:thread_id}/links", response={201: Any})
-def make_link(request: SignedRequest, thread_id: UUID, new: NewLink) -> Status[Json]:
+def make_link(request: SignedRequest, thread_id: UUID, new: NewLink) -> Status[NewLinkRow]:
     """A link to what was said until now. `url` is told this once only."""
     thread = thread_for(request.user, thread_id, "manage")
     link, token = ShareLink.objects.issue(thread, request.user, timedelta(days=new.days) if new.days else None)
-    return Status(201, _row(link) | {"url": request.build_absolute_uri(reverse("shared", args=[token]))})
+    return Status(201, {**_row(link), "url": request.build_absolute_uri(reverse("shared", args=[token]))})
 
 
 @router.delete("/threads/{uuid:thread_id}/links/{int:link_id}", response={204: None})
@@ -82,6 +83,6 @@ def _shown(row: Message, token: str) -> Json:
     return {"id": str(row.pk), "name": name, "role": row.role, "text": row.text, "files": files, "at": row.created_at.isoformat()}
 
 
-def _row(link: ShareLink) -> Json:
+def _row(link: ShareLink) -> LinkRow:
     expires_at = link.expires_at.isoformat() if link.expires_at else None
     return {"id": link.pk, "created_at": link.created_at.isoformat(), "expires_at": expires_at}

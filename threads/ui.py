@@ -7,11 +7,12 @@ from typing import Any
 from threads.models import Message, ToolCall
 from threads.parts import Part, fold, is_source
 from threads.rows import Json
+from threads.shapes import UiMessage
 
 NO_OUTPUT = {"unknown": "The outcome is unknown.", "expired": "Nobody decided in time.", "failed": "The tool failed."}
 
 
-def ui_messages(messages: Iterable[Message], calls: Iterable[ToolCall], live: Mapping[Any, list[Part]] | None = None) -> list[Json]:
+def ui_messages(messages: Iterable[Message], calls: Iterable[ToolCall], live: Mapping[Any, list[Part]] | None = None) -> list[UiMessage]:
     """UI messages of these rows, ascending. `live` has the parts that runs are streaming now, by run id."""
     by_id = {str(call.pk): call for call in calls}
     rows = sorted(messages, key=lambda m: (m.order, m.step_order))
@@ -23,10 +24,10 @@ def _group(message: Message) -> tuple[Any, ...]:
     return (message.order, message.run_id, "answer") if answer else (message.order, message.step_order, message.role)
 
 
-def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mapping[Any, list[Part]]) -> Json:
+def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mapping[Any, list[Part]]) -> UiMessage:
     first, last = rows[0], rows[-1]
     parts = [part for row in rows for part in _row_parts(row, calls, live)]
-    streaming = last.status == Message.Status.PENDING and last.run_id in live
+    is_streaming = last.status == Message.Status.PENDING and last.run_id in live
     return {
         "id": str(first.pk),
         "key": f"{first.thread_id}-{first.order}-{first.step_order}",
@@ -35,7 +36,7 @@ def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mappin
         "text": " ".join(part["text"] for part in parts if part["type"] == "text"),
         "order": first.order,
         "step_order": first.step_order,
-        "status": "streaming" if streaming else last.status,
+        "status": "streaming" if is_streaming else last.status,
         "agent_name": first.agent_name,
         "created_at": first.created_at.isoformat(),
         "metadata": {"error": last.error, "finish_reason": last.finish_reason, "run": str(last.run_id) if last.run_id else None},

@@ -18,7 +18,7 @@ from threads.access import SignedRequest, is_operator, is_tester, require_scope
 from threads.errors import BadInput, Forbidden
 from threads.files import store
 from threads.models import File, User
-from threads.rows import Json
+from threads.shapes import FileRow
 from threads.storable import is_storable
 
 router = Router()
@@ -38,7 +38,7 @@ FORMS = ("multipart/form-data", "application/x-www-form-urlencoded")
     response={201: Any},
     openapi_extra={"requestBody": {"required": True, "content": {"application/octet-stream": {"schema": BYTES}}}},
 )
-def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[Json]:
+def upload(request: SignedRequest, name: str, sha256: str = "") -> Status[FileRow]:
     """Bring a file along: its bytes are the body of the request, of any content type but those of forms. Send its `id` with a message
     within a day; what is in no message by then is deleted. `sha256`, if it is given, has to be that of the bytes."""
     require_scope(request.user, "write")
@@ -72,7 +72,7 @@ def _receive(request: HttpRequest, body: "IO[bytes]") -> None:
 
 
 @router.get("/files/{uuid:file_id}")
-def about(request: SignedRequest, file_id: UUID) -> Json:
+def about(request: SignedRequest, file_id: UUID) -> FileRow:
     """Name, type, size and hash of a file."""
     return file_row(file_for(request.user, file_id))
 
@@ -123,7 +123,13 @@ def served(request: HttpRequest, file: File) -> HttpResponse:
     return response
 
 
-def file_row(file: File) -> Json:
+def file_row(file: File) -> FileRow:
     """A file as programs see it."""
-    about = {"id": str(file.pk), "name": file.name, "media_type": file.media_type}
-    return about | {"size": file.blob.size, "sha256": file.blob_id, "url": file.url}
+    return {
+        "id": str(file.pk),
+        "name": file.name,
+        "media_type": file.media_type,
+        "size": file.blob.size,
+        "sha256": file.blob_id,
+        "url": file.url,
+    }

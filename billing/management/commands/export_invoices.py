@@ -1,6 +1,7 @@
 """Final invoices as files."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def _write_files(found: "QuerySet[Invoice]", folder: Path) -> None:
             (folder / f"{document}.pdf".replace("/", "-")).write_bytes(content)
 
 
-def _rows(invoice: dict[str, Any]) -> list[list[Any]]:
+def _rows(invoice: Mapping[str, Any]) -> list[list[Any]]:
     head = [invoice[name] for name in ("number", "period", "account", "bill_to", "status", "final_at")]
     sums = [invoice[name] for name in ("net", "tax_percent", "tax", "total", "currency")]
     names = ("description", "provider", "model", "class", "quantity", "rate", "per", "markup", "amount")
