@@ -1,7 +1,9 @@
 """What a person sees who has sent as much as is allowed."""
 
+import calendar
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import expect
@@ -43,3 +45,16 @@ def test_every_tab_counts_down_and_the_draft_is_kept(enter: Enter, alice: Person
     expect(second.locator("#text")).to_have_value("")
     expect(first.get_by_text("The second question")).to_have_count(1)
     ended(first)
+
+
+@pytest.mark.parametrize("zone", ["America/Los_Angeles", "Pacific/Auckland"])
+def test_a_budget_that_runs_out_is_told_with_the_first_day_of_the_next_month(enter: Enter, site: Site, zone: str) -> None:
+    person = site.person("theo")
+    whose = "SELECT 'user', id::text, {} FROM threads_user WHERE username = 'theo' ON CONFLICT DO NOTHING"
+    month = "date_trunc('month', now() AT TIME ZONE 'UTC'), 'USD', 0, 6.5"
+    site.query(f"INSERT INTO billing_budget (kind, key, amount, enabled) {whose.format('10, true')}")
+    site.query(f"INSERT INTO billing_spending (scope, key, month, currency, shard, amount) {whose.format(month)}")
+    page = enter(person, timezone_id=zone).open("/threads/new/")
+    now = datetime.now(UTC)
+    first = f"{calendar.month_name[now.month % 12 + 1]} 1"
+    expect(page.locator(".composer-money")).to_have_text(f"$6.50 of this month’s $10.00 are used. The next month begins on {first}.")
