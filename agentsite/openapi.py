@@ -39,8 +39,8 @@ ERROR = {
 
 
 class Shaped(OpenAPISchema):
-    """Answers have the shape of what the route says that it returns. As `response=` it would be checked with each answer, too, at a
-    millisecond for each page of a thread; that it is true is for the type checker and the tests."""
+    """Answers have the shape of what the route says that it returns. As `response=` it would be checked with each answer, too: ten
+    milliseconds for a page of 200 messages. That it is true is for the type checker and the tests."""
 
     def responses(self, operation: Operation) -> dict[int, dict[str, Any]]:
         """By status."""
