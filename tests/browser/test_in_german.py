@@ -19,10 +19,11 @@ from tests.test_german import CATALOGS, DOMAINS, PLACE, entries
 LETTERS = re.compile("[A-Za-z]{2}")
 SIZES: list[dict[str, Any]] = [{}, PHONE]
 # All that one can read or have read to oneself, but for what people, models and developers wrote.
-SAID = """() => {
+SAID = """(besides) => {
   const said = [], names = ["aria-label", "title", "placeholder", "alt", "data-tip"];
   const foreign = ".said, .prose, .choices, .examples, .json, pre, code, option, select, .person, .author, .agent";
   for (const node of document.querySelectorAll("body, body *")) {
+    if (besides && node.closest(besides)) continue;
     for (const name of names) if (node.hasAttribute(name)) said.push(node.getAttribute(name));
     if (node.closest(foreign) || /^(SCRIPT|STYLE)$/.test(node.tagName)) continue;
     for (const child of node.childNodes) if (child.nodeType === 3 && child.data.trim()) said.push(child.data.trim().replace(/\\s+/g, " "));
@@ -46,8 +47,10 @@ def english() -> list[re.Pattern[str]]:
 
 
 ENGLISH = english()
-# In no catalog: keys, names, months, and what was asked as the playground tells it.
-NAMES = r"Alt|Enter|agentsite|axel|banker|fake|check_balance|transfer|delete_account|\d+\. \w+\.?|\w+ \d{4}|\[\[.*|# Head.*"
+# Lists of what others have on this site.
+OF_OTHERS = ".entry-title, .snippet, #people, #user-threads"
+# In no catalog: keys, names, ages, months, and what was asked as the playground tells it.
+NAMES = r"Alt|Enter|agentsite|axel|banker|fake|check_balance|transfer|delete_account|\d+ min( \d+ s)?|\d+\. \w+\.?|\w+ \d{4}|\[\[.*|# Head.*"
 
 
 def german() -> re.Pattern[str]:
@@ -66,7 +69,7 @@ GERMAN = german()
 
 def unmarked(page: Page) -> list[str]:
     """What never went through a catalog, and is in English or whatever it was written in for everybody."""
-    parts = [" ".join(part.split()) for text in page.evaluate(SAID) for part in text.strip(",: ").split(" · ")]
+    parts = [" ".join(part.split()) for text in page.evaluate(SAID, OF_OTHERS) for part in text.strip(",: ").split(" · ")]
     return [part for part in parts if LETTERS.search(part) and not GERMAN.fullmatch(part)]
 
 
