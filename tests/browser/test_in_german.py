@@ -50,7 +50,9 @@ ENGLISH = english()
 # Lists of what others have on this site.
 OF_OTHERS = ".entry-title, .snippet, #people, #user-threads"
 # In no catalog: keys, names, ages, months, and what was asked as the playground tells it.
-NAMES = r"Alt|Enter|agentsite|axel|banker|fake|check_balance|transfer|delete_account|\d+ min( \d+ s)?|\d+\. \w+\.?|\w+ \d{4}|\[\[.*|# Head.*"
+NAMES = (
+    r"Alt|Enter|agentsite|axel|banker|fake|check_balance|transfer|delete_account|\d+ min( \d+ s)?|\d+\. \w+\.?|\w+ \d{4}|\[\[.*|# Head.*"
+)
 
 
 def german() -> re.Pattern[str]:
