@@ -241,6 +241,9 @@ def test_days_are_those_of_ones_time_zone(alice: User, client_of: ClientOf) -> N
         assert day in client.get("/memories/", **in_("en")).content.decode(), zone
     User.objects.filter(pk=alice.pk).update(time_zone="Europe/Berlin")
     assert "6 May 2026" in client_of(alice).get("/memories/", **in_("en")).content.decode()
+    User.objects.filter(pk=alice.pk).update(is_staff=True, is_superuser=True)
+    for page in ("/threads/new/", "/admin/playground/"):
+        assert 'data-time-zone="Europe/Berlin"' in client_of(alice).get(page).content.decode(), page
 
 
 def test_a_database_that_is_away_is_told_as_ever(alice: User, client_of: ClientOf, monkeypatch: pytest.MonkeyPatch) -> None:
