@@ -2,10 +2,11 @@
 
 from typing import Annotated, Any, Literal
 
-from typing_extensions import TypedDict  # pydantic takes that of `typing` from Python 3.12 on
+from typing_extensions import TypedDict
 
 from threads.models import Message
-from threads.shapes import Id, Json, MessageRow, PersonRow, RunRow, ThreadRow, Time, ToolCallRow, WaitingThread, one_of
+from threads.rows import Json
+from threads.shapes import Id, MessageRow, PersonRow, RunRow, ThreadRow, Time, ToolCallRow, WaitingThread, one_of
 
 
 class AgentRow(TypedDict):

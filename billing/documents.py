@@ -20,7 +20,6 @@ FONT = "DejaVuSans"
 # Points, and millimetres.
 SMALL, NORMAL, LARGE = 7.5, 9, 18
 LINE, GAP, MARGIN = 5, 7, 18
-AMOUNTS = ("net", "tax", "total")
 GREY, INK, PALE = (95, 95, 95), (20, 20, 20), (200, 200, 200)
 LEFT, RIGHT = Align.L, Align.R
 # How wide the columns of a table are, next to each other.

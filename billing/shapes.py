@@ -1,9 +1,6 @@
 """What the API answers about usage and money: the shapes of its JSON. See `threads.shapes`."""
 
-from typing import (
-    Annotated,
-    NotRequired,  # pydantic takes that of `typing` from Python 3.12 on
-)
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 

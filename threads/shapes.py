@@ -1,11 +1,6 @@
 """What the API answers about threads: the shapes of its JSON. Routes name them as what they return, the API's document is made of them."""
 
-from typing import (
-    Annotated,
-    Any,
-    Literal,
-    NotRequired,  # pydantic takes that of `typing` from Python 3.12 on
-)
+from typing import Annotated, Any, Literal, NotRequired
 
 from django.db.models import TextChoices
 from pydantic import ConfigDict, WithJsonSchema
@@ -13,8 +8,9 @@ from typing_extensions import TypedDict
 
 from threads.models import Message, Run, Thread, ToolCall
 from threads.models.thread import ThreadMember
+from threads.rows import Json
 
-Json = dict[str, Any]
+# Their `TypedDict` is that of typing_extensions: pydantic takes the one of `typing` from Python 3.12 on only.
 Id = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Time = Annotated[str, WithJsonSchema({"type": "string", "format": "date-time"})]
 Money = Annotated[str, WithJsonSchema({"type": "string", "description": "An exact number, as text.", "pattern": r"^-?\d+(\.\d+)?$"})]

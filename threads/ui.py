@@ -27,7 +27,7 @@ def _group(message: Message) -> tuple[Any, ...]:
 def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mapping[Any, list[Part]]) -> UiMessage:
     first, last = rows[0], rows[-1]
     parts = [part for row in rows for part in _row_parts(row, calls, live)]
-    is_streaming = last.status == Message.Status.PENDING and last.run_id in live
+    streaming = last.status == Message.Status.PENDING and last.run_id in live
     return {
         "id": str(first.pk),
         "key": f"{first.thread_id}-{first.order}-{first.step_order}",
@@ -36,7 +36,7 @@ def _ui_message(rows: list[Message], calls: Mapping[str, ToolCall], live: Mappin
         "text": " ".join(part["text"] for part in parts if part["type"] == "text"),
         "order": first.order,
         "step_order": first.step_order,
-        "status": "streaming" if is_streaming else last.status,
+        "status": "streaming" if streaming else last.status,
         "agent_name": first.agent_name,
         "created_at": first.created_at.isoformat(),
         "metadata": {"error": last.error, "finish_reason": last.finish_reason, "run": str(last.run_id) if last.run_id else None},
