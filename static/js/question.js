@@ -29,7 +29,7 @@ export class Question {
     this.call = call;
     // What an agent asks a person is for operators to answer: the one who asked the agent could put words into their mouths.
     const asks = ASKS[call?.status];
-    this.node.hidden = !asks || !(call.status === "requested" ? this.operates : this.mayWrite());
+    show(this.node, asks && (call.status === "requested" ? this.operates : this.mayWrite()));
     if (this.node.hidden) return;
     for (const button of [this.approve, this.deny]) button.hidden = !asks.yes;
     this.reply.hidden = Boolean(asks.yes);
@@ -75,15 +75,26 @@ export class AllQuestions {
 
   update(calls) {
     this.calls = calls.filter((call) => call?.status === "awaiting_approval");
-    this.node.hidden = this.calls.length < 2 || !this.mayWrite();
+    show(this.node, this.calls.length > 1 && this.mayWrite());
     if (this.node.hidden) return;
     setText(this.words, fill(ngettext("%(count)s call waits for approval", "%(count)s calls wait for approval", this.calls.length), { count: this.calls.length }));
   }
 }
 
+/**
+ * Shows or hides it. If it had the keyboard's focus that goes to the message field: on the next question a second Enter would decide, and
+ * who tapped wants no keyboard on the screen.
+ */
+function show(node, isAsked) {
+  const hadFocus = node.querySelector(":focus-visible") !== null;
+  node.hidden = !isAsked;
+  if (hadFocus && node.hidden) document.querySelector("#text")?.focus({ preventScroll: true });
+}
+
 async function telling(node, complaint, action) {
-  const buttons = node.querySelectorAll("button");
-  buttons.forEach((button) => { button.disabled = true; });
+  const buttons = [...node.querySelectorAll("button")];
+  if (buttons.some((button) => button.ariaDisabled)) return;
+  buttons.forEach((button) => { button.ariaDisabled = "true"; }); // `disabled` would take the focus away
   complaint.hidden = true;
   try {
     await action();
@@ -91,6 +102,6 @@ async function telling(node, complaint, action) {
     setText(complaint, error.message);
     complaint.hidden = false;
   } finally {
-    buttons.forEach((button) => { button.disabled = false; });
+    buttons.forEach((button) => { button.ariaDisabled = null; });
   }
 }
